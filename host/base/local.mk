@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# host/base: sources of the host library.
+
+host_sources +=

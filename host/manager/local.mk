@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# host/manager: sources of the host library.
+
+host_sources +=

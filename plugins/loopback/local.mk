@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# The provider loopback.
+
+loopback_sources =

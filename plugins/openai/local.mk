@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# The provider openai.
+
+openai_sources =
