@@ -1,3 +1,52 @@
 # SPDX-License-Identifier: MIT
 # What all tests share: how they are run and what they are told.
 
+unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_ldadd = $(host_ldadd) $(CHECK_LIBS)
+
+# The providers just built, in one directory that a host can be pointed at.
+# They are replaced by rename: a running host may have the old file mapped.
+providers/.stamp: $(pluginlib_LTLIBRARIES)
+	$(AM_V_GEN)$(MKDIR_P) providers && rm -f providers/*.so && \
+	for la in $(pluginlib_LTLIBRARIES); do \
+	    so=`dirname $$la`/.libs/`basename $$la .la`.so; \
+	    to=providers/`basename $$so`; \
+	    cp $$so $$to.new && chmod 755 $$to.new && \
+	    mv -f $$to.new $$to || exit 1; \
+	done && touch $@
+all-local: providers/.stamp
+CLEANFILES += providers/*.so providers/.stamp
+
+# Told to every test:
+#   PATCHBAY             the program just built
+#   PATCHBAY_PROVIDERS   the directory with the providers just built
+#   PATCHBAY_TEST_CACHE  where downloaded counterparts are kept between runs
+#   PATCHBAY_LONG        1 under `make check-long`: full figures
+#   PATCHBAY_SANITIZERS  what the program was built with, or "no"
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	PATCHBAY='$(abs_top_builddir)/patchbay'; export PATCHBAY; \
+	PATCHBAY_PROVIDERS='$(abs_top_builddir)/providers'; \
+	export PATCHBAY_PROVIDERS; \
+	: "$${PATCHBAY_TEST_CACHE:=$${XDG_CACHE_HOME:-$${HOME:-/tmp}/.cache}/patchbay-tests}"; \
+	export PATCHBAY_TEST_CACHE; \
+	PATCHBAY_SANITIZERS='@SANITIZERS@'; export PATCHBAY_SANITIZERS; \
+	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT:-60}; \
+	export CK_DEFAULT_TIMEOUT; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
+	ASAN_OPTIONS=$${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1}; \
+	export ASAN_OPTIONS; \
+	UBSAN_OPTIONS=$${UBSAN_OPTIONS:-print_stacktrace=1}; \
+	export UBSAN_OPTIONS; \
+	TSAN_OPTIONS=$${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}; \
+	export TSAN_OPTIONS; \
+	no_proxy="127.0.0.1,localhost,::1$${no_proxy:+,$$no_proxy}"; \
+	NO_PROXY=$$no_proxy; export no_proxy NO_PROXY;
+
+EXTRA_DIST += tests/unit/without-check.sh
+
+# The full figures: the tests of long_tests again, with PATCHBAY_LONG=1.
+.PHONY: check-long
+check-long: all
+	PATCHBAY_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(long_tests)'
