@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything a provider plugin needs, in one include. */
+#ifndef PATCHBAY_PROVIDER_H
+#define PATCHBAY_PROVIDER_H
+
+#include <patchbay/backend.h>
+#include <patchbay/codec.h>
+#include <patchbay/event.h>
+#include <patchbay/host.h>
+#include <patchbay/native.h>
+#include <patchbay/plugin.h>
+#include <patchbay/request.h>
+#include <patchbay/types.h>
+
+#endif
