@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Every bound of the host that is not a configuration key, and the defaults of
+ * those that are, in one place.  Bytes and milliseconds. */
+#ifndef PB_LIMITS_H
+#define PB_LIMITS_H
+
+#define LIM_KIB(n) ((size_t)(n) << 10)
+#define LIM_MIB(n) ((size_t)(n) << 20)
+
+/* HTTP server; the configuration section `server` can change those marked *. */
+#define LIM_HTTP_HEAD LIM_KIB(64)      /* * request line and headers */
+#define LIM_HTTP_HEADERS 128           /* header lines */
+#define LIM_HTTP_URI LIM_KIB(8)
+#define LIM_HTTP_BODY LIM_MIB(64)      /* * request body */
+#define LIM_HTTP_CONNS 10000           /* * open connections, all loops */
+#define LIM_HTTP_CHUNK_EXT 1024        /* bytes of extensions on one chunk */
+#define LIM_HTTP_TRAILERS LIM_KIB(8)
+#define LIM_HTTP_LOOKAHEAD LIM_KIB(16) /* read while a request is answered */
+#define LIM_HTTP_IDLE_MS 75000         /* * keep-alive without a request */
+#define LIM_HTTP_HEAD_MS 15000         /* * first byte to end of headers */
+#define LIM_HTTP_BODY_MS 60000         /* * without a byte of the body */
+#define LIM_HTTP_WRITE_MS 120000       /* * client takes nothing */
+#define LIM_HTTP_LINGER_MS 2000        /* lingering close */
+#define LIM_HTTP_LINGER LIM_MIB(8)     /* bytes thrown away while lingering */
+#define LIM_OUT_HIGH LIM_KIB(64)       /* pause upstream above this much */
+#define LIM_OUT_LOW LIM_KIB(16)        /* resume below */
+
+/* Calls */
+#define LIM_CALL_ARENA LIM_MIB(8)      /* plugin memory for one attempt */
+#define LIM_STATE LIM_KIB(64)          /* codec state */
+#define LIM_REPLY LIM_MIB(64)          /* * a reply held whole */
+#define LIM_RECORD LIM_MIB(16)         /* * one SSE event or NDJSON line */
+#define LIM_ERROR_BODY LIM_KIB(64)     /* of a non-2xx reply */
+#define LIM_REPLY_HEAD LIM_KIB(64)     /* upstream's headers */
+#define LIM_PRELUDE LIM_KIB(16)        /* held before the first content */
+#define LIM_PRELUDE_MS 15000           /* then the head goes out anyway */
+#define LIM_TRAILING_MS 1000           /* read on after END for the usage */
+#define LIM_MEMBERS 256                /* top-level members of a body */
+#define LIM_CALLS 4096                 /* * calls under way, one loop */
+
+/* Upstream; the `timeouts` of a provider change those marked *. */
+#define LIM_CONNECT_MS 10000           /* * name lookup, TCP and TLS */
+#define LIM_FIRST_MS 120000            /* * to the first byte of the answer */
+#define LIM_UP_IDLE_MS 120000          /* * between two pieces of it */
+#define LIM_TOTAL_MS 900000            /* * whole call */
+#define LIM_UP_CONNS 1024              /* pooled connections, one loop */
+#define LIM_RESOLVE_TTL_MS 60000
+#define LIM_RESOLVE_CACHE 1024
+#define LIM_RESOLVE_THREADS 2
+
+/* Native providers */
+#define LIM_WORKERS 64                 /* * threads */
+#define LIM_NATIVE_QUEUE 1024          /* * waiting calls */
+#define LIM_NATIVE_EVENTS LIM_KIB(64)  /* bytes of events not yet rendered */
+
+/* Modules */
+#define LIM_MANIFEST LIM_KIB(64)
+#define LIM_MODULE_FILE LIM_MIB(256)
+#define LIM_MODULES 64                 /* files looked at in one directory */
+#define LIM_GENERATIONS 64             /* retained mappings */
+#define LIM_PROBE_MS 5000
+#define LIM_CALLBACK_US 50000          /* a codec callback longer than this is
+                                        * named in the log */
+/* Control socket */
+#define LIM_CTL_LINE LIM_MIB(64)
+#define LIM_CTL_CONNS 64
+
+/* Configuration */
+#define LIM_CONF_FILE LIM_MIB(4)
+#define LIM_SECRET LIM_KIB(64)
+#define LIM_PROVIDERS 256
+#define LIM_KEYS 4096
+
+/* Log */
+#define LIM_LOG_LINE LIM_KIB(4)
+#define LIM_LOG_QUEUE LIM_MIB(1)
+
+#define LIM_DRAIN_MS 30000             /* * SIGTERM waits for calls this long */
+#define LIM_LOOPS 64
+
+#endif
