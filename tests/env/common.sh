@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # Read by the scripts beside it: where counterparts are kept, how to skip, and
 # one installation at a time.
 #

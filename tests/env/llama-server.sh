@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 # A real llama.cpp server: Debian unstable's packages, unpacked into the cache
 # and run with their own libc. Prints the path of a wrapper that takes
-# llama-server's options (paths absolute: it changes directory). Debian and Ubuntu only, any release.
+# llama-server's options (paths absolute: it changes directory). Debian and
+# Ubuntu only, any release.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
 packages='llama.cpp-tools libllama0 libggml0 libc6 libssl3t64 libgcc-s1 libstdc++6'
@@ -56,7 +58,7 @@ private_apt()
         -o APT::Sandbox::User= \
         -o APT::Get::AllowUnauthenticated=false \
         -o Acquire::Languages=none \
-        -o Acquire::Retries=3 \
+        -o Acquire::Retries=1 \
         "$@"
 }
 say "fetching llama.cpp from $mirror (sid) ..."
@@ -71,7 +73,7 @@ rm -rf "$dir/apt" "$dir/debs"
 
 # Where the pieces lie is asked of the unpacked packages: they move.
 program=$(find "$dir/root" -path '*/bin/llama-server' | head -n 1)
-ld=$(find "$dir/root" -name $loader | head -n 1)
+ld=$(find "$dir/root" -name "$loader" | head -n 1)
 backend=$(find "$dir/root" -name 'libggml-cpu*.so' | head -n 1)
 [ -n "$program" ] || skip 'no llama-server in the packages downloaded'
 [ -n "$ld" ] || skip "no $loader in the packages downloaded"

@@ -5,6 +5,7 @@
 # cache (its configuration is always given by the caller).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
 PATH=$PATH:/usr/sbin:/sbin

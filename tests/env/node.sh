@@ -4,6 +4,7 @@
 # enough for it, and `node_modules/openai`.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
 openai=7.55.0           # its "engines": node >= 22
@@ -32,6 +33,7 @@ if [ ! -e "$dir/complete" ]; then
     fi
     say "fetching $* with npm ..."
     (cd "$dir" && run npm install --no-audit --no-fund --no-save \
+        --fetch-retries=1 --fetch-retry-mintimeout=2000 \
         --ignore-scripts --legacy-peer-deps "$@") ||
         skip "npm cannot install $*"
     if [ "$have" -lt $least ]; then

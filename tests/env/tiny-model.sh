@@ -3,6 +3,7 @@
 # A real but tiny model for llama.cpp. Prints the path of the GGUF file.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
 need python3 python3
