@@ -1,4 +1,16 @@
 # SPDX-License-Identifier: MIT
 # host/base: sources of the host library.
 
-host_sources +=
+host_sources += \
+	host/base/arena.h \
+	host/base/buf.h \
+	host/base/clock.h \
+	host/base/error.h \
+	host/base/fs.h \
+	host/base/json.h \
+	host/base/limits.h \
+	host/base/log.h \
+	host/base/loop.h \
+	host/base/sdnotify.h \
+	host/base/sha256.h \
+	host/base/str.h
