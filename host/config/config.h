@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration in force: read from files and the environment, checked,
+ * with the origin of each value.
+ *
+ * An immutable snapshot once cfg_load() has returned; shared read-only.  Every
+ * key the host knows stands in the key table (cfg_keys), from which `config
+ * check`, `config show`, `config init` and the manual page's test are driven;
+ * a plugin's own keys come from its manifest.  Nothing is silently ignored: an
+ * unknown key is an error with the nearest known one.
+ */
+#ifndef PB_CONFIG_H
+#define PB_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "http/server.h"
+#include "http/transport.h"
+#include "module/manifest.h"
+
+/* Where a value came from. */
+enum cfg_source { CFG_DEFAULT, CFG_FILE, CFG_ENV, CFG_OPTION };
+struct cfg_origin {
+    enum cfg_source source;
+    const char *name; /* file, variable or option */
+    int line;         /* FILE */
+};
+
+/* A row of the key table. */
+struct cfg_key {
+    const char *section;  /* "server", "server.tls", "limits", "log", "keys[]",
+                           * "provider", "provider.timeouts", ... */
+    const char *name;
+    enum key_type type;
+    const char *def;      /* as text; NULL: none */
+    const char *unit;     /* NULL: none */
+    const char *choices;  /* "a|b|c"; NULL: any */
+    double min, max;      /* both 0: no bound */
+    const char *doc;      /* one or two sentences */
+};
+/* The whole table; ends with a row whose section is NULL. */
+const struct cfg_key *cfg_keys(void);
+
+enum {
+    RIGHT_CHAT = 1,      /* "chat": ask models */
+    RIGHT_ROUTES = 2,    /* "routes": choose routes and fallbacks */
+    RIGHT_RAW = 4,       /* "raw" */
+    RIGHT_MODELS = 8,    /* "models": pull and delete models */
+    RIGHT_REPORTS = 16,  /* "reports" */
+    RIGHT_ADMIN = 32,    /* "admin": everything */
+    RIGHT_ALL = 63
+};
+int right_parse(pbay_str name); /* the bit, or 0 */
+const char *right_name(int bit);
+
+/* A client's key.  Only the SHA-256 of it is kept. */
+struct cfg_client_key {
+    char *name;
+    unsigned char hash[32];
+    unsigned rights;
+    struct cfg_origin origin;
+};
+
+struct cfg_listen {
+    char *addr;           /* "127.0.0.1:8080" or "unix:/path" */
+    bool tls;
+    bool auth_none;       /* auth = "none" written for it */
+    struct cfg_origin origin;
+};
+
+struct cfg_timeouts {
+    int64_t connect_ms, first_ms, idle_ms, total_ms;
+};
+
+/* One provider instance. */
+struct cfg_provider {
+    char *name;           /* unique, [a-z0-9_-]+ */
+    char *type;           /* as written */
+    const struct manifest *manifest; /* NULL: module not there; see problem */
+    bool enabled;
+    char *base_url;       /* in force: configured, else the manifest's */
+    struct secret *api_key;
+    char *default_model;
+    char **models;        /* configured names; NULL-terminated, never NULL */
+    pbay_kv *headers;     /* further headers for every exchange */
+    size_t n_headers;
+    struct tx_profile tx;
+    struct cfg_timeouts timeouts;
+    size_t max_reply, max_record, call_memory;
+    char *plugin_config;  /* JSON for create(): checked, defaults filled in */
+    char *model_config;   /* JSON object {"model": {...}}; "{}" if none */
+    char *problem;        /* why it is not set up; NULL: fine */
+    bool from_env;        /* no file named it */
+    struct cfg_origin origin;
+};
+
+struct config {
+    struct cfg_listen *listen;        size_t n_listen;
+    struct cfg_client_key *keys;      size_t n_keys;
+    struct cfg_provider *providers;   size_t n_providers;
+    char *tls_cert, *tls_key;
+    struct http_limits http;
+    unsigned loops;                   /* 0 in the file: one per processor */
+    size_t max_calls;                 /* per loop */
+    unsigned workers;
+    size_t native_queue;
+    int64_t drain_ms;
+    enum log_level log_level;
+    enum log_format log_format;
+    char **plugin_dirs;               /* NULL-terminated: further ones */
+    char *gen_dir;                    /* NULL: chosen by the loader */
+    char *control_socket;             /* in force */
+    char *state_dir;
+    char *file;                       /* main file read; NULL: none */
+    struct cfg_values *values;        /* every value with its origin */
+};
+
+/* A problem found while loading. */
+struct cfg_issue {
+    bool error;           /* false: a warning */
+    char *file;           /* or variable or option; may be NULL */
+    int line;
+    char *text;           /* names key, place and mend */
+};
+struct cfg_issues {
+    struct cfg_issue *v;
+    size_t n, errors;
+};
+void cfg_issues_done(struct cfg_issues *is);
+
+struct cfg_load_options {
+    const char *file;      /* --config; NULL: PATCHBAY_CONFIG, else
+                            * $XDG_CONFIG_HOME/patchbay/patchbay.conf, else
+                            * CONFDIR/patchbay.conf, if they exist */
+    const char *const *listen; /* --listen, replaces the file's; NULL-term. */
+    const struct manifest *const *manifests; /* known modules */
+    size_t n_manifests;
+    const char *(*env)(const char *name); /* NULL: getenv */
+};
+/* Always returns a config (with what could be read) unless memory is out;
+ * whether it may be used is for issues->errors to say. */
+struct config *cfg_load(const struct cfg_load_options *o,
+                        struct cfg_issues *issues);
+void cfg_free(struct config *c);
+/* The directories that modules are looked for in, before manifests are known:
+ * PATCHBAY_PLUGIN_PATH, then the file's plugin_dirs, then LOCALPLUGINDIR and
+ * PLUGINDIR.  NULL-terminated, malloc'd with its strings. */
+char **cfg_plugin_dirs(const struct cfg_load_options *o,
+                       struct cfg_issues *issues);
+/* Like the above for the control socket: $PATCHBAY_CONTROL, the file's, else
+ * RUNDIR/control.sock for root and the service user, else
+ * $XDG_RUNTIME_DIR/patchbay/control.sock. malloc'd. */
+char *cfg_control_path(const struct cfg_load_options *o);
+
+/* `config show`: every value in force with its origin, secrets masked; text in
+ * libconfig's own syntax with comments, or JSON.  malloc'd. */
+char *cfg_show(const struct config *c, bool json);
+/* `config init`: a commented template with the providers that were found.
+ * malloc'd; it passes `config check` as it is. */
+char *cfg_template(const struct cfg_load_options *o);
+/* Find a client key by the bytes a client sent: constant time over all keys.
+ * NULL if none matches. */
+const struct cfg_client_key *cfg_find_key(const struct config *c,
+                                          pbay_str presented);
+/* A new random key "pbk_..." (256 bits) and its hash in hex. */
+int cfg_new_key(char key[64], char hash_hex[65]);
+
+#endif
