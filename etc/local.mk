@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Configuration, manual pages, systemd unit, completions.
+
+EXTRA_DIST += etc/systemd/patchbay.service.in
+
+if INSTALL_UNIT
+nodist_systemdsystemunit_DATA = etc/patchbay.service
+endif
+
+etc/patchbay.service: etc/systemd/patchbay.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && \
+	$(SED) -e 's|@bindir[@]|$(bindir)|g' \
+	    $(srcdir)/etc/systemd/patchbay.service.in >$@.new && mv $@.new $@
+CLEANFILES += etc/patchbay.service
