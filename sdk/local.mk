@@ -14,7 +14,11 @@ patchbayinclude_HEADERS += \
 	sdk/include/patchbay/types.h \
 	sdk/include/patchbay/wire.h
 
-sdk_sources =
+sdk_sources = \
+	sdk/lib/json.c \
+	sdk/lib/json_read.c \
+	sdk/lib/json_write.c \
+	sdk/lib/scan.h
 
 # Installed, position independent so that a provider can take it in.
 lib_LIBRARIES += sdk/libpatchbay-sdk.a
