@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket: how the command line talks to a running host.
+ *
+ * A Unix stream socket, never TCP; the peer must be root or the host's own user
+ * (SO_PEERCRED).  Protocol, version 1: the client sends one JSON object on a
+ * line,
+ *
+ *   {"v":1,"verb":"chat","args":{...}}
+ *
+ * the host answers with any number of event lines and one last line:
+ *
+ *   {"event":"text","choice":0,"text":"Hel"}
+ *   {"ok":true,"result":{...}}
+ *   {"ok":false,"error":{"kind":"no_model","message":"...","status":404}}
+ *
+ * after which another request may follow on the same connection.  Closing the
+ * connection cancels what is under way.  Lines are at most LIM_CTL_LINE bytes.
+ *
+ * Verbs of version 1, with args and result:
+ *
+ *   version   -> {version, abi:"0.1", pid, uptime_ms, config_file}
+ *   status    -> {listeners:[..], loops, connections, calls, draining,
+ *                 providers:[{name,type,calls,ok,failed,cancelled,active,
+ *                 input_tokens,output_tokens}], log_dropped}
+ *   plugins   -> {modules:[{id,version,license,abi,kind,path,state,reason,
+ *                 generation,aliases,calls,time_us,max_us,slow}]}
+ *   providers -> {providers:[{name,type,module,base_url,local,state:"ready"|
+ *                 "failed"|"disabled",reason,default_model,models:[..],ops:[..],
+ *                 source}]}
+ *   provider.test {name} -> {ok,detail,ms}: the cheapest authenticated call
+ *   models    {provider?, refresh?} -> {models:[{id:"provider/model",provider,
+ *                 model,..canonical item..}], failed:[{provider,reason}]}
+ *   chat      {body:{canonical chat body}} -> events, then {report}
+ *   embed     {body} -> "vector" events, then {report}
+ *   op        {op:"moderate"|"image"|"count"|"credits"|"pull"|.., provider?,
+ *                 body} -> "item" events, then {report}
+ *   log       {level?} -> {level}: shows and sets the level
+ *   config    {json?} -> {text}: as `patchbay config show`
+ *   record    {provider, dir} -> {dir}; dir null: stop
+ *   reload    -> {warnings:[..]}: read configuration and modules again
+ *   stop      {now?} -> {}: drain and end
+ *
+ * Event lines of calls: {"event":"begin","id","model","provider"},
+ * {"event":"text"|"reasoning"|"refusal","choice","text"},
+ * {"event":"call","choice","index","id"?,"name"?,"text"},
+ * {"event":"vector","choice","base64"}, {"event":"item","name","json":{..}},
+ * {"event":"usage",..}, {"event":"stop","choice","reason","text"?},
+ * {"event":"warning","field","text"}.
+ *   report: {request_id, provider, model, model_answered, reason, attempts,
+ *   first_ms, total_ms, usage:{input,output,cache_read?,reasoning?,cost_nano?,
+ *   currency?,estimated}|null}
+ */
+#ifndef PB_CONTROL_H
+#define PB_CONTROL_H
+
+#include <stdbool.h>
+
+struct host;
+struct control;
+
+/* [control thread's loop] Listen on path (mode 0600 for the socket, 0700 for a
+ * directory that has to be made).  NULL and a malloc'd sentence in *err: another
+ * host answers there, or the path cannot be used. */
+struct control *control_listen(struct host *h, const char *path, char **err);
+/* Serve one connected socket (the command line's own, without a host). */
+struct control *control_serve_fd(struct host *h, int fd);
+void control_free(struct control *c);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The attempt engine: one client request, from its canonical form to events or
+ * bytes that a dialect shows to its client.
+ *
+ * A call belongs to one loop and is used on that loop's thread only.  It holds a
+ * reference on the snapshot it started with until it ends, so that providers
+ * can be replaced under it.  call.c owns the plan and decides by the error table
+ * (base/error) what follows a failed attempt; attempt.c runs one exchange with
+ * one target and knows nothing of others.
+ *
+ * Nothing reaches the sink before the first content of the answer: what came
+ * before is held (LIM_PRELUDE, LIM_PRELUDE_MS), so that a failure until then is
+ * still an error with a status.
+ */
+#ifndef PB_CALL_H
+#define PB_CALL_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "http/transport.h"
+#include "manager/models.h"
+#include "manager/snapshot.h"
+
+/* What one loop needs to run calls. */
+struct manager {
+    struct loop *loop;
+    struct transport *transport;
+    struct native_pool *pool;
+    struct model_index *models;
+    struct snapshot *current;
+    size_t active;
+    _Atomic size_t active_shown;
+    _Atomic bool draining;
+    struct call *calls; /* all of this loop, for shutdown */
+    /* Tell the control thread that this loop is done with an old snapshot. */
+    void (*released)(struct manager *m, struct snapshot *s, void *arg);
+    /* Keep exchanges of a provider as transcripts; NULL: off. */
+    struct recorder *recorder;
+    void *arg;
+};
+
+/* [loop] Switch to a new snapshot; calls under way keep theirs. */
+void manager_adopt(struct manager *m, struct snapshot *s);
+/* [loop] End every call with ERR_UNAVAILABLE. */
+void manager_abort_all(struct manager *m, const char *why);
+
+/* What a client asks.  Borrowed until call_start() returns, except body and
+ * members: those must stay until the sink's end (or call_cancel()). */
+struct call_request {
+    int op;                 /* PBAY_OP_* */
+    bool stream;            /* the client wants a stream */
+    bool no_pass;           /* the sink wants events, never raw bytes */
+    uint32_t want;          /* events the sink uses when translated */
+    pbay_str id;            /* request id */
+    pbay_str model;         /* as the client wrote it; may be empty */
+    pbay_str dialect;       /* of the body: "openai.chat/1" */
+    pbay_str body;
+    const pbay_kv *members;
+    size_t n_members;
+    pbay_str method, path, query, content_type; /* RAW */
+    const pbay_kv *headers; /* the client's, those that policy lets through */
+    size_t n_headers;
+    pbay_str key_name;      /* who asks; empty: nobody in particular */
+    const char *instance;   /* not NULL: this provider, no routing */
+};
+
+/* How the answer begins. */
+struct call_head {
+    bool pass;              /* bytes() follows, else event() */
+    bool stream;            /* pass: the bytes are a stream (unknown length) */
+    int status;             /* pass: the provider's */
+    pbay_str content_type;  /* pass */
+    const pbay_kv *headers; /* the provider's, those of the allow-list */
+    size_t n_headers;
+    pbay_str reply_id, model; /* from BEGIN, may be empty */
+};
+
+/* What happened, for headers, logs and accounts. */
+struct call_report {
+    pbay_str id;
+    const char *provider;   /* "" if no target was reached */
+    pbay_str model;         /* as sent to it */
+    pbay_str model_answered;
+    const char *reason;     /* the routing rule */
+    unsigned attempts;
+    int64_t first_ms, total_ms; /* first_ms -1: nothing came */
+    pbay_usage usage;       /* known == 0: not reported */
+};
+
+struct call_sink {
+    /* Once, before any event or byte. */
+    void (*begin)(void *arg, const struct call_head *h,
+                  const struct call_report *r);
+    /* pass: a run of the reply's bytes, unchanged, whole records at a time. */
+    void (*bytes)(void *arg, pbay_str raw);
+    /* translated. */
+    void (*event)(void *arg, const pbay_event *ev);
+    /* Last callback, exactly once unless cancelled.  e NULL: complete. */
+    void (*end)(void *arg, const struct err *e, const struct call_report *r);
+};
+
+struct call;
+
+/* NULL and *e: nothing was started and no callback comes.  Callbacks may come
+ * before this returns only if none of them is end. */
+struct call *call_start(struct manager *m, const struct call_request *r,
+                        const struct call_sink *sink, void *arg, struct err *e);
+/* The client is gone: ends the upstream exchange at once; no callback after. */
+void call_cancel(struct call *c);
+/* Backpressure.  May be called from inside a callback. */
+void call_pause(struct call *c, bool on);
+const struct call_report *call_report(const struct call *c);
+
+/* --- host services behind pbay_host (one implementation for all plugins) --- */
+void call_host_table(pbay_host *h, struct instance *inst);
+
+#endif
