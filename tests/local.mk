@@ -19,18 +19,29 @@ CLEANFILES += providers/*.so providers/.stamp
 
 # Told to every test:
 #   PATCHBAY             the program just built
-#   PATCHBAY_PROVIDERS   the directory with the providers just built
+#   PATCHBAY_PROVIDERS   the directory with the providers just built, which
+#                        PATCHBAY_PLUGIN_PATH makes the program use
 #   PATCHBAY_TEST_CACHE  where downloaded counterparts are kept between runs
 #   PATCHBAY_LONG        1 under `make check-long`: full figures
 #   PATCHBAY_SANITIZERS  what the program was built with, or "no"
+# and nothing of the configuration, keys and hosts of whoever runs them.
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
 	PATCHBAY='$(abs_top_builddir)/patchbay'; export PATCHBAY; \
 	PATCHBAY_PROVIDERS='$(abs_top_builddir)/providers'; \
 	export PATCHBAY_PROVIDERS; \
+	PATCHBAY_PLUGIN_PATH=$$PATCHBAY_PROVIDERS; \
+	export PATCHBAY_PLUGIN_PATH; \
 	: "$${PATCHBAY_TEST_CACHE:=$${XDG_CACHE_HOME:-$${HOME:-/tmp}/.cache}/patchbay-tests}"; \
 	export PATCHBAY_TEST_CACHE; \
+	for v in PATCHBAY_CONFIG PATCHBAY_CONTROL CREDENTIALS_DIRECTORY \
+	    OPENAI_API_KEY OPENAI_BASE_URL ANTHROPIC_API_KEY \
+	    OPENROUTER_API_KEY OLLAMA_HOST OLLAMA_URL OLLAMA_BASE_URL \
+	    LLAMACPP_URL CUSTOM_PROVIDER_NAME CUSTOM_PROVIDER_API_KEY \
+	    CUSTOM_PROVIDER_BASE_URL NOTIFY_SOCKET; do unset $$v; done; \
+	XDG_CONFIG_HOME='$(abs_top_builddir)/no-config'; \
+	export XDG_CONFIG_HOME; \
 	PATCHBAY_SANITIZERS='@SANITIZERS@'; export PATCHBAY_SANITIZERS; \
 	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT:-60}; \
 	export CK_DEFAULT_TIMEOUT; \
