@@ -2,3 +2,7 @@
 # host/http: sources of the host library.
 
 host_sources +=
+
+# the upstream side, and cutting replies
+host_sources += \
+	host/http/framing.c host/http/framing.h

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: MIT
 # tests/unit
+
+unit_tests += tests/unit/test_framing
+tests_unit_test_framing_CFLAGS = $(unit_cflags)
+tests_unit_test_framing_LDADD = $(unit_ldadd)
