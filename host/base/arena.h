@@ -12,8 +12,9 @@
 struct arena_block;
 struct arena {
     struct arena_block *blocks;
-    char *at, *end;
-    size_t used, max;
+    char *at, *end;   /* what is free in the newest block */
+    size_t used, max; /* bytes handed out, alignment included; their bound */
+    size_t step;      /* size of the next block */
 };
 
 /* No memory is taken until the first allocation. */

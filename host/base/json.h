@@ -17,9 +17,9 @@
 
 /* Where and why a text is not JSON. */
 struct js_error {
-    size_t at;            /* byte offset */
+    size_t at;             /* byte offset */
     unsigned line, column; /* from 1; the column counts bytes */
-    char why[96];         /* "unexpected character", without the place */
+    char why[96];          /* "unexpected character", without the place */
 };
 
 /* Exactly one strict JSON value, nested at most `depth` deep.  The value JSON

@@ -2,7 +2,9 @@
 # host/base: sources of the host library.
 
 host_sources += \
+	host/base/arena.c \
 	host/base/arena.h \
+	host/base/buf.c \
 	host/base/buf.h \
 	host/base/clock.h \
 	host/base/error.h \
@@ -13,4 +15,5 @@ host_sources += \
 	host/base/loop.h \
 	host/base/sdnotify.h \
 	host/base/sha256.h \
+	host/base/str.c \
 	host/base/str.h

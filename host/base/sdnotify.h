@@ -10,8 +10,7 @@
  * path, or an abstract name behind '@').  Nothing happens when it is not set;
  * a failure is a log line at debug, since nothing can be done about it.  Never
  * waits for the receiver. */
-void sd_notify_send(const char *fmt, ...)
-    __attribute__((format(printf, 1, 2)));
+void sd_notify_send(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* How often, in milliseconds, "WATCHDOG=1" is expected (WATCHDOG_USEC), 0: not
  * at all, or not of this process (WATCHDOG_PID). */
 int64_t sd_watchdog_ms(void);

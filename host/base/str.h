@@ -10,7 +10,7 @@
 #include <patchbay/types.h>
 
 /* A view of a literal. */
-#define STR(s) ((pbay_str){(s), sizeof(s) - 1})
+#define STR(s)   ((pbay_str){(s), sizeof(s) - 1})
 #define STR_NONE ((pbay_str){NULL, 0})
 /* For printf: "%.*s", STR_ARG(s) */
 #define STR_ARG(s) (int)(s).n, (s).n ? (s).p : ""
@@ -43,15 +43,23 @@ pbay_str str_trim(pbay_str s); /* spaces and tabs at both ends */
 /* Cut *rest at the first `sep`: the part before; *rest is what follows, or
  * STR_NONE at the end. */
 pbay_str str_cut(pbay_str *rest, char sep);
-/* A decimal number without sign; -1 (ERANGE, EINVAL) on anything else. */
+/* A decimal number without sign: 0; anything else: -1 with errno ERANGE or
+ * EINVAL, *out unchanged. */
 int str_u64(pbay_str s, uint64_t *out);
 /* "*" any run, "?" any byte; the whole of s must match. */
 bool str_glob(pbay_str s, pbay_str pattern);
-/* How many edits apart (bounded: inputs over 64 bytes count as far apart). */
+/* How many edits apart: a byte more, less or other, or two neighbours swapped.
+ * UINT_MAX, far apart, if either is over 64 bytes. */
 unsigned str_distance(pbay_str a, pbay_str b);
 /* malloc'd NUL-terminated copy; NULL when memory is out. */
 char *str_dup(pbay_str s);
 /* Equal? in a time that depends on the lengths alone. */
 bool str_eq_const_time(pbay_str a, pbay_str b);
+/* Bytes of the UTF-8 character s begins with (RFC 3629: nothing overlong, no
+ * surrogates), its code point in *cp (may be NULL); 0: it begins with none. */
+size_t str_utf8(pbay_str s, uint32_t *cp);
+/* At most max bytes of s, cut between characters (bytes that are no UTF-8 are
+ * cut anywhere). */
+pbay_str str_head(pbay_str s, size_t max);
 
 #endif
