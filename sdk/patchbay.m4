@@ -15,18 +15,15 @@ AC_DEFUN([PATCHBAY_PROVIDER], [
     PKG_CHECK_MODULES([PATCHBAY],
         [m4_ifval([$1], [patchbay >= $1], [patchbay])])
     AC_MSG_CHECKING([for the directory of Patchbay's providers])
-    pbay_prefix="$prefix"
-    pbay_exec_prefix="$exec_prefix"
-    AS_IF([test "x$pbay_prefix" = xNONE], [pbay_prefix="$ac_default_prefix"])
-    AS_IF([test "x$pbay_exec_prefix" = xNONE],
-        [pbay_exec_prefix="$pbay_prefix"])
-    patchbayproviderdir=`$PKG_CONFIG --define-variable=libdir="$libdir" \
-        --variable=plugindir patchbay`
+    dnl With a sysroot (cross compilation) pkg-config would put it in front.
+    patchbayproviderdir=`unset PKG_CONFIG_SYSROOT_DIR;
+        $PKG_CONFIG --define-variable=libdir="$libdir" \
+            --variable=plugindir patchbay`
     AS_IF([test -z "$patchbayproviderdir"],
         [AC_MSG_ERROR([patchbay.pc names no plugindir])])
     AC_MSG_RESULT([$patchbayproviderdir])
     PATCHBAY_ABI_MAJOR=`$PKG_CONFIG --variable=abi_major patchbay`
-    PATCHBAY_PROVIDER_LDFLAGS="-module -avoid-version -no-undefined -export-symbols-regex pbay_provider_entry$ -Wl,-z,now -Wl,-z,defs"
+    PATCHBAY_PROVIDER_LDFLAGS="-module -avoid-version -no-undefined -export-symbols-regex '^pbay_provider_entry\$\$' -Wl,-z,now -Wl,-z,defs"
     AC_SUBST([patchbayproviderdir])
     AC_SUBST([PATCHBAY_ABI_MAJOR])
     AC_SUBST([PATCHBAY_PROVIDER_LDFLAGS])
