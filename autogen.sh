@@ -30,8 +30,9 @@ fedora=
 # missing WHAT DEBIAN-PACKAGE FEDORA-PACKAGE
 missing()
 {
-    what="$what
-    $1"
+    case $what in *"    $1") ;; *"    $1
+"*) ;; *) what="$what
+    $1" ;; esac
     case " $debian " in *" $2 "*) ;; *) debian="$debian $2" ;; esac
     case " $fedora " in *" $3 "*) ;; *) fedora="$fedora $3" ;; esac
 }
