@@ -39,6 +39,9 @@
  *   record    {provider, dir} -> {dir}; dir null: stop
  *   reload    -> {warnings:[..]}: read configuration and modules again
  *   stop      {now?} -> {}: drain and end
+ *   cancel    -> {}; the only verb that is looked at while a call is under way
+ *             on the connection: that call ends with an error "cancelled" (or as
+ *             it just did), and after its last line cancel's own answer follows
  *
  * Event lines of calls: {"event":"begin","id","model","provider"},
  * {"event":"text"|"reasoning"|"refusal","choice","text"},

@@ -21,9 +21,12 @@ struct host_options {
                        * for the command line without a running host */
     int control_fd;   /* >= 0: serve this connected socket; else -1 */
     const char *self; /* this program's path, for module probes */
+    int log_level;    /* an enum log_level that overrides the configured one,
+                       * also after a reload; 0: as configured */
 };
 
-/* NULL: the reasons have been logged (serve) or are in *err (malloc'd). */
+/* NULL: the reasons have been logged (serve) or are in *err (malloc'd); errno
+ * is EINVAL if the configuration is to blame. */
 struct host *host_new(const struct host_options *o, char **err);
 /* Run until SIGTERM/SIGINT has drained it (a second one ends it), or, without
  * serve, until control_fd is closed.  Exit status. */
