@@ -4,3 +4,7 @@
 unit_tests += tests/unit/test_framing
 tests_unit_test_framing_CFLAGS = $(unit_cflags)
 tests_unit_test_framing_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_json
+tests_unit_test_json_CFLAGS = $(unit_cflags)
+tests_unit_test_json_LDADD = $(unit_ldadd) -lm
