@@ -6,14 +6,18 @@ host_sources += \
 	host/base/arena.h \
 	host/base/buf.c \
 	host/base/buf.h \
+	host/base/clock.c \
 	host/base/clock.h \
 	host/base/error.h \
 	host/base/fs.h \
 	host/base/json.h \
 	host/base/limits.h \
 	host/base/log.h \
+	host/base/loop.c \
 	host/base/loop.h \
 	host/base/sdnotify.h \
 	host/base/sha256.h \
 	host/base/str.c \
-	host/base/str.h
+	host/base/str.h \
+	host/base/thread.c \
+	host/base/thread.h
