@@ -71,6 +71,16 @@
 #define LIM_PROVIDERS 256
 #define LIM_KEYS 4096
 
+/* Command line */
+#define LIM_CLI_OUT LIM_KIB(32)        /* gathered before a write */
+#define LIM_CLI_INPUT LIM_MIB(32)      /* standard input, all arguments */
+#define LIM_CLI_IMAGE LIM_MIB(20)      /* one image file */
+#define LIM_CLI_ANSWER LIM_MIB(64)     /* an answer held whole */
+#define LIM_CLI_HISTORY 1000           /* lines of a conversation's history */
+#define LIM_CLI_HISTORY_FILE LIM_MIB(16)
+#define LIM_CLI_CANCEL_MS 2000         /* a cancelled answer ends within */
+#define LIM_CLI_END_MS 5000            /* our own host ends within */
+
 /* Log */
 #define LIM_LOG_LINE LIM_KIB(4)
 #define LIM_LOG_QUEUE LIM_MIB(1)
