@@ -5,4 +5,6 @@ host_sources +=
 
 # the upstream side, and cutting replies
 host_sources += \
-	host/http/framing.c host/http/framing.h
+	host/http/framing.c host/http/framing.h \
+	host/http/transport.h \
+	host/http/transport_fake.c

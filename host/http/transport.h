@@ -72,8 +72,9 @@ struct transport_vt {
                         void *arg);
     void (*cancel)(struct tx *);
     void (*pause)(struct tx *, bool on);
-    /* How many exchanges are under way / idle pooled connections. */
+    /* How many exchanges are under way. */
     size_t (*active)(const struct transport *);
+    /* Exchanges still under way are dropped without a callback. */
     void (*free)(struct transport *);
 };
 
@@ -96,7 +97,7 @@ static inline struct tx *tx_start(struct transport *t,
     return t->vt->start(t, p, r, ops, arg);
 }
 /* No callback after this; the connection is closed at once unless the reply was
- * complete. */
+ * complete (from inside a callback: as soon as that returns). */
 static inline void tx_cancel(struct tx *x)
 {
     ((struct tx_base *)x)->transport->vt->cancel(x);
@@ -121,7 +122,9 @@ struct transport *transport_curl_new(struct loop *loop);
 
 /* --- fake --- */
 /* Replies are scripted: for each exchange that starts, the next script whose
- * url is a prefix of (or equal to) the request's is taken. */
+ * url is a prefix of (or equal to) the request's is taken, each once.  A request
+ * without a script ends with ERR_CONNECT; steps that run out without END or
+ * HANG are a complete reply. */
 struct tx_fake_step {
     enum { FAKE_HEAD, FAKE_DATA, FAKE_WAIT, FAKE_END, FAKE_HANG } what;
     int status;               /* HEAD */

@@ -8,3 +8,7 @@ tests_unit_test_framing_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_json
 tests_unit_test_json_CFLAGS = $(unit_cflags)
 tests_unit_test_json_LDADD = $(unit_ldadd) -lm
+
+unit_tests += tests/unit/test_transport_fake
+tests_unit_test_transport_fake_CFLAGS = $(unit_cflags)
+tests_unit_test_transport_fake_LDADD = $(unit_ldadd)
