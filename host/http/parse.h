@@ -3,12 +3,13 @@
  * Pure (no I/O, no clock, no allocation beyond what the caller gives), so that
  * it can be fuzzed and compared with other parsers.
  *
- * Refused, each with a status and a reason: bare CR, bare LF inside a header
- * line, obsolete folding, spaces before the colon, control bytes, two different
- * lengths, Content-Length beside Transfer-Encoding, any transfer coding but
- * chunked, no or two Host in HTTP/1.1, absolute paths with "..", fragments,
- * HTTP/2 prefaces, methods and targets that are not tokens.  Request smuggling
- * lives from leniency; there is none here.
+ * Refused, each with a status and a reason: bare CR, bare LF, obsolete folding,
+ * spaces before the colon, control bytes, two lengths (even equal ones),
+ * Content-Length beside Transfer-Encoding, any transfer coding but one
+ * "chunked", no or two Host in HTTP/1.1, paths with "..", fragments, bytes that
+ * are no URL's, HTTP/2 prefaces, methods beyond GET, HEAD, POST, PUT, PATCH,
+ * DELETE and OPTIONS.  Request smuggling lives from leniency; there is none.
+ * However the bytes are cut into pieces, the outcome is the same.
  * Sources: RFC 9110, RFC 9112.
  */
 #ifndef PB_HTTP_PARSE_H
@@ -33,7 +34,7 @@ struct http_head {
     size_t n_headers, room;               /* room: set by the caller */
     bool chunked, has_length, keep_alive, expect_continue;
     uint64_t length;
-    int status;      /* on BAD: what to answer: 400, 413, 414, 431, 501, 505 */
+    int status;      /* on BAD: what to answer: 400, 414, 417, 431, 501, 505 */
     const char *why; /* on BAD: a static sentence */
 };
 
@@ -59,9 +60,9 @@ struct http_chunked {
 int http_chunked_step(struct http_chunked *c, pbay_str in, size_t *used,
                       pbay_str *data);
 
-/* Percent-decode a path into dst (n bytes of room); length, or -1 for bad
- * escapes, NUL, or one that decodes to '/'-traversal ("..").  "%2F" is decoded
- * to '/': model ids contain slashes and clients escape them. */
+/* Percent-decode a path into dst (room >= path.n always suffices); length, or -1
+ * for bad escapes, control bytes, or one that decodes to '/'-traversal ("..").
+ * "%2F" is decoded to '/': model ids contain slashes and clients escape them. */
 int64_t http_decode_path(pbay_str path, char *dst, size_t room);
 
 #endif
