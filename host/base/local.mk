@@ -12,9 +12,13 @@ host_sources += \
 	host/base/fs.h \
 	host/base/json.h \
 	host/base/limits.h \
+	host/base/log.c \
 	host/base/log.h \
+	host/base/log_writer.c \
+	host/base/log_writer.h \
 	host/base/loop.c \
 	host/base/loop.h \
+	host/base/redact.c \
 	host/base/sdnotify.h \
 	host/base/sha256.h \
 	host/base/str.c \
