@@ -18,6 +18,10 @@ sdk_sources = \
 	sdk/lib/json.c \
 	sdk/lib/json_read.c \
 	sdk/lib/json_write.c \
+	sdk/lib/wire.c \
+	sdk/lib/wire_edit.c \
+	sdk/lib/wire_error.c \
+	sdk/lib/wire_in.h \
 	sdk/lib/scan.h
 
 # Installed, position independent so that a provider can take it in.

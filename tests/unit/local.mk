@@ -16,3 +16,7 @@ tests_unit_test_transport_fake_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_http_parse
 tests_unit_test_http_parse_CFLAGS = $(unit_cflags)
 tests_unit_test_http_parse_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_wire
+tests_unit_test_wire_CFLAGS = $(unit_cflags)
+tests_unit_test_wire_LDADD = $(unit_ldadd)
