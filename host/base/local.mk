@@ -8,6 +8,7 @@ host_sources += \
 	host/base/buf.h \
 	host/base/clock.c \
 	host/base/clock.h \
+	host/base/error.c \
 	host/base/error.h \
 	host/base/fs.h \
 	host/base/json.h \
