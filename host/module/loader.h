@@ -14,21 +14,14 @@
 #ifndef PB_LOADER_H
 #define PB_LOADER_H
 
-#include <stdatomic.h>
-
 #include "module/manifest.h"
+#include "module/times.h"
 #include <patchbay/provider.h>
 
 enum module_state {
     MODULE_FOUND,       /* manifest read, not loaded */
     MODULE_LOADED,
     MODULE_REFUSED      /* see reason */
-};
-
-/* Time spent in the callbacks of one module: per loop one of these, written by
- * that loop alone (relaxed), summed when read. */
-struct module_times {
-    _Atomic uint64_t calls, us, max_us, slow;
 };
 
 /* One loaded copy of a module file. */

@@ -1,4 +1,16 @@
 # SPDX-License-Identifier: MIT
 # host/module: sources of the host library.
 
-host_sources +=
+host_sources += \
+	host/module/loader.h \
+	host/module/manifest.c \
+	host/module/manifest.h \
+	host/module/manifest_keys.c \
+	host/module/manifest_priv.h \
+	host/module/manifest_read.c \
+	host/module/native_event.c \
+	host/module/native_event.h \
+	host/module/native_pool.c \
+	host/module/native_pool.h \
+	host/module/times.c \
+	host/module/times.h

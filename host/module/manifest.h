@@ -25,7 +25,7 @@ struct manifest_key {
     enum key_type type;
     char *def;       /* default as JSON text; NULL: none */
     bool has_min, has_max;
-    double min, max;
+    double min, max; /* DURATION: milliseconds; SIZE: bytes */
     char **choices;  /* NULL-terminated; NULL: any */
 };
 struct manifest_env { char *var, *key; };
@@ -50,12 +50,17 @@ struct manifest {
     struct manifest_key *keys;     size_t n_keys;
 };
 
-/* NULL and a malloc'd sentence in *err that names member and mend. */
+/* NULL and a malloc'd sentence in *err that names member and mend.  A manifest
+ * of another ABI is read as far as id and version, so that manifest_abi_ok()
+ * can refuse it by name; of its other members nothing is known. */
 struct manifest *manifest_parse(pbay_str json, char **err);
 /* From the ELF note of a file, without loading it: checks that it is a shared
  * object of this machine's class, byte order and architecture.  Every offset
  * is checked against the file's size.  fd's position is not used. */
 struct manifest *manifest_read(int fd, char **err);
+/* Is it an id or alias, a configuration key's name? */
+bool manifest_id_ok(pbay_str s);
+bool manifest_key_name_ok(pbay_str s);
 void manifest_free(struct manifest *m);
 
 /* Is `type` the id or one of the aliases? */

@@ -20,3 +20,7 @@ tests_unit_test_http_parse_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_wire
 tests_unit_test_wire_CFLAGS = $(unit_cflags)
 tests_unit_test_wire_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_native_pool
+tests_unit_test_native_pool_CFLAGS = $(unit_cflags)
+tests_unit_test_native_pool_LDADD = $(unit_ldadd)
