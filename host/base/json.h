@@ -40,8 +40,9 @@ bool js_bool(struct json_object *o, const char *name, bool dflt);
 struct json_object *js_typed(struct json_object *o, const char *name,
                              enum json_type type);
 
-/* Set a member; they take numbers and text by value and own what they are
- * given.  -ENOMEM leaves o as it was.  js_add() frees v then. */
+/* Set a member.  Numbers and text are copied, and what is not UTF-8 becomes
+ * U+FFFD; js_add() takes v over, also when it fails.  -ENOMEM, or -EMSGSIZE for
+ * text beyond 2 GiB, leaves o as it was. */
 int js_add(struct json_object *o, const char *name, struct json_object *v);
 int js_add_str(struct json_object *o, const char *name, pbay_str v);
 int js_add_int(struct json_object *o, const char *name, int64_t v);

@@ -10,7 +10,9 @@ host_sources += \
 	host/base/clock.h \
 	host/base/error.c \
 	host/base/error.h \
+	host/base/fs.c \
 	host/base/fs.h \
+	host/base/json.c \
 	host/base/json.h \
 	host/base/limits.h \
 	host/base/log.c \
@@ -20,7 +22,9 @@ host_sources += \
 	host/base/loop.c \
 	host/base/loop.h \
 	host/base/redact.c \
+	host/base/sdnotify.c \
 	host/base/sdnotify.h \
+	host/base/sha256.c \
 	host/base/sha256.h \
 	host/base/str.c \
 	host/base/str.h \
