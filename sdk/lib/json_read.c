@@ -175,6 +175,37 @@ int64_t pbay_json_unescape(pbay_str value, char *dst, size_t room)
     return to - dst;
 }
 
+size_t pbay_json_unescape_part(pbay_str value, size_t *pos, char *dst,
+                               size_t room)
+{
+    pbay_str inner;
+    const char *p, *end;
+    size_t n = 0;
+
+    if (!inner_of(value, &inner) || *pos > inner.n)
+        return 0;
+    p = inner.p + *pos;
+    end = inner.p + inner.n;
+    /* Four bytes are the longest character, as it stands or unescaped. */
+    while (p < end && room - n >= 4) {
+        size_t m = 0;
+        if ((unsigned char)*p >= 0x80)
+            m = scan_utf8(p, end);
+        if (m) {
+            memcpy(dst + n, p, m);
+            n += m;
+            p += m;
+        } else {
+            char out[4];
+            m = pbay_scan_step(&p, end, out);
+            memcpy(dst + n, out, m);
+            n += m;
+        }
+    }
+    *pos = (size_t)(p - inner.p);
+    return n;
+}
+
 int pbay_json_is(pbay_str value, const char *text)
 {
     pbay_str inner;

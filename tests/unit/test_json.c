@@ -413,6 +413,23 @@ START_TEST(test_numbers)
 }
 END_TEST
 
+/* Piece by piece through a buffer of 8 bytes: the same, no character cut. */
+static void parts_are(pbay_str value, pbay_str want)
+{
+    char all[64], part[8];
+    size_t pos = 0, n, len = 0;
+
+    while ((n = pbay_json_unescape_part(value, &pos, part, sizeof part)) > 0) {
+        ck_assert_uint_le(n, sizeof part);
+        ck_assert_int_ne((unsigned char)part[0] & 0xc0, 0x80);
+        memcpy(all + len, part, n);
+        len += n;
+    }
+    ck_assert_uint_eq(len, want.n);
+    if (len)
+        ck_assert_mem_eq(all, want.p, len);
+}
+
 START_TEST(test_unescape)
 {
     static const struct {
@@ -430,6 +447,9 @@ START_TEST(test_unescape)
         {"\"\\ude00\\ud83d\"", PBAY_LIT("\xef\xbf\xbd\xef\xbf\xbd")},
         {"\"\\ud83d\\ud83d\\ude00\"",
          PBAY_LIT("\xef\xbf\xbd\xf0\x9f\x98\x80")},
+        {"\"1234\xf0\x9f\x98\x80\xe4\xb8\xad\\u00e9\xc3\xbc\\n6789\"",
+         PBAY_LIT("1234\xf0\x9f\x98\x80\xe4\xb8\xad\xc3\xa9\xc3\xbc\n"
+                  "6789")},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -443,6 +463,7 @@ START_TEST(test_unescape)
             ck_assert_int_eq(pbay_json_unescape(v, dst, (size_t)n - 1),
                              PBAY_JSON_TYPE);
         free(dst);
+        parts_are(v, cases[i].want);
     }
     ck_assert_int_eq(pbay_json_unescape(c("12"), (char[4]){0}, 4),
                      PBAY_JSON_TYPE);
@@ -529,6 +550,10 @@ static int read_all(pbay_str s)
         pbay_json_i64(v, &i);
         pbay_json_f64(v, &d);
         pbay_json_unescape(v, dst, s.n);
+        size_t at_part = 0;
+        char part[8];
+        while (pbay_json_unescape_part(v, &at_part, part, sizeof part) > 0)
+            ;
         while (pbay_json_next(v, &in, &key, &inner))
             pbay_json_unescape(inner, dst, s.n);
     }

@@ -63,6 +63,11 @@ int pbay_json_f64(pbay_str value, double *out);
  * bytes at most; the result's length, or PBAY_JSON_TYPE.  Unpaired surrogates
  * become U+FFFD. */
 int64_t pbay_json_unescape(pbay_str value, char *dst, size_t room);
+/* The same piece by piece, with a small buffer: start with *pos = 0; the length
+ * of the next piece (room must be 8 or more), 0 at the end.  A character is
+ * never cut. */
+size_t pbay_json_unescape_part(pbay_str value, size_t *pos, char *dst,
+                               size_t room);
 
 /* A growing piece of JSON text, in memory of the caller's choice. */
 typedef struct pbay_out {
