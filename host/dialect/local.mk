@@ -1,4 +1,7 @@
-# SPDX-License-Identifier: MIT
-# host/dialect: sources of the host library.
-
-host_sources +=
+# Client APIs: one file per dialect and operation.
+host_sources += \
+	host/dialect/dialect.h host/dialect/front.c \
+	host/dialect/openai.h \
+	host/dialect/openai_body.c host/dialect/openai_chat.c \
+	host/dialect/openai_items.c host/dialect/openai_models.c \
+	host/dialect/openai_render.c host/dialect/openai_reply.c

@@ -44,6 +44,9 @@ struct manager {
 
 /* [loop] Switch to a new snapshot; calls under way keep theirs. */
 void manager_adopt(struct manager *m, struct snapshot *s);
+/* [loop] A call or attempt uses a snapshot / no longer does. */
+void manager_hold(struct manager *m, struct snapshot *s);
+void manager_release(struct manager *m, struct snapshot *s);
 /* [loop] End every call with ERR_UNAVAILABLE. */
 void manager_abort_all(struct manager *m, const char *why);
 
@@ -70,6 +73,8 @@ struct call_request {
 /* How the answer begins. */
 struct call_head {
     bool pass;              /* bytes() follows, else event() */
+    bool error_body;        /* pass: the provider's own error reply; end() then
+                             * comes with the error it stands for */
     bool stream;            /* pass: the bytes are a stream (unknown length) */
     int status;             /* pass: the provider's */
     pbay_str content_type;  /* pass */
@@ -113,8 +118,5 @@ void call_cancel(struct call *c);
 /* Backpressure.  May be called from inside a callback. */
 void call_pause(struct call *c, bool on);
 const struct call_report *call_report(const struct call *c);
-
-/* --- host services behind pbay_host (one implementation for all plugins) --- */
-void call_host_table(pbay_host *h, struct instance *inst);
 
 #endif

@@ -1,4 +1,10 @@
-# SPDX-License-Identifier: MIT
-# host/manager: sources of the host library.
-
-host_sources +=
+# The manager: snapshots, names to targets, attempts.
+host_sources += \
+	host/manager/attempt.c host/manager/attempt.h \
+	host/manager/call.c host/manager/call.h \
+	host/manager/exchange.c host/manager/exchange.h \
+	host/manager/listing.c host/manager/listing.h \
+	host/manager/models.c host/manager/models.h \
+	host/manager/recorder.c host/manager/recorder.h \
+	host/manager/router.c host/manager/router.h \
+	host/manager/snapshot.c host/manager/snapshot.h

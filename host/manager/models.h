@@ -28,6 +28,12 @@ bool model_index_has(struct model_index *mi, const char *provider, pbay_str id);
 /* When it was last listed with success; -1: never. */
 int64_t model_index_age(struct model_index *mi, const char *provider,
                         int64_t now_ms);
+/* Did the last listing fail, less than `within_ms` ago? */
+bool model_index_failing(struct model_index *mi, const char *provider,
+                         int64_t now_ms, int64_t within_ms);
+/* Why it failed, into dst; false if it did not. */
+bool model_index_why(struct model_index *mi, const char *provider, char *dst,
+                     size_t room);
 /* Walk a provider's models under the lock: fn must not call back. */
 void model_index_each(struct model_index *mi, const char *provider,
                       void (*fn)(void *arg, const char *provider, pbay_str id,

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The client side's entry: routes a request to the dialect that serves it, after
+ * finding out who asks and what they may.  One context per loop. */
+#ifndef PB_DIALECT_H
+#define PB_DIALECT_H
+
+#include "http/server.h"
+#include "manager/call.h"
+
+struct dialect {
+    struct manager *manager;
+    uint32_t id_seed;   /* for request ids; of this loop alone */
+    uint64_t id_count;
+};
+
+/* The handler and error renderer for http_server_new(); arg is the dialect. */
+void dialect_handle(struct http_req *req, void *arg);
+size_t dialect_error_body(pbay_str path, int status, const char *why, char *dst,
+                          size_t room);
+
+#endif

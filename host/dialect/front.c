@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* Who asks, for what: request ids, client keys, the table of URLs. */
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "dialect/openai.h"
+
+struct route {
+    const char *method, *path; /* path ending in "/": a prefix */
+    int op;                    /* PBAY_OP_*; 0: see handle_get() */
+    const char *dialect;
+    unsigned right;            /* 0: open to everybody */
+};
+
+static const struct route routes[] = {
+    {"POST", "/v1/chat/completions", PBAY_OP_CHAT, "openai.chat/1", RIGHT_CHAT},
+    {"POST", "/v1/embeddings", PBAY_OP_EMBED, "openai.embeddings/1",
+     RIGHT_CHAT},
+    {"POST", "/v1/moderations", PBAY_OP_MODERATE, "openai.moderations/1",
+     RIGHT_CHAT},
+    {"POST", "/v1/images/generations", PBAY_OP_IMAGE, "openai.images/1",
+     RIGHT_CHAT},
+    {"GET", "/v1/models", PBAY_OP_LIST, "", RIGHT_CHAT},
+    {"GET", "/v1/models/", PBAY_OP_SHOW, "", RIGHT_CHAT},
+    {"GET", "/healthz", 0, "", 0},
+    {"GET", "/readyz", 0, "", 0},
+};
+
+/* Headers of the client that a provider's plugin may see. */
+static const char *const shown[] = {"openai-beta", "anthropic-beta",
+                                    "anthropic-version", "idempotency-key",
+                                    "x-client-request-id", "user-agent"};
+
+/* "req_" and 30 hex digits: milliseconds, loop and process, a count. */
+static void new_id(struct dialect *d, char out[40])
+{
+    unsigned long long ms =
+        (unsigned long long)clock_wall(d->manager->loop->clock);
+
+    if (!d->id_seed)
+        RAND_bytes((unsigned char *)&d->id_seed, sizeof(d->id_seed));
+    snprintf(out, 40, "req_%012llx%08x%010llx", ms & 0xffffffffffffULL,
+             (unsigned)d->id_seed,
+             (unsigned long long)(++d->id_count & 0xffffffffffULL));
+}
+
+static void on_end(struct http_req *req, bool ok)
+{
+    struct oa *x = req->user;
+
+    (void)ok;
+    if (x->call) {
+        struct call *c = x->call;
+        x->call = NULL;
+        call_cancel(c);
+    }
+    listing_forget(x->listing);
+    x->listing = NULL;
+    oa_render_free(x->render);
+    x->render = NULL;
+    buf_done(&x->whole);
+}
+
+static void on_drain(struct http_req *req)
+{
+    struct oa *x = req->user;
+
+    if (x->call)
+        call_pause(x->call, false);
+}
+
+static pbay_str presented_key(const struct http_head *head)
+{
+    pbay_str v = http_header(head, "authorization"), rest = v, scheme;
+
+    if (v.n) {
+        scheme = str_cut(&rest, ' ');
+        return str_ieq(scheme, STR("bearer")) ? str_trim(rest) : v;
+    }
+    v = http_header(head, "x-api-key");
+    return v.n ? v : http_header(head, "api-key");
+}
+
+/* 0, or -1 with *e: what the client's key (or its absence) allows. */
+static int authorize(struct oa *x, unsigned right, struct err *e)
+{
+    const struct snapshot *s = x->d->manager->current;
+    const struct cfg_listen *l = x->req->listener_tag;
+    const struct cfg_client_key *key;
+    pbay_str given;
+
+    if (!right || !s || !s->cfg->n_keys || (l && l->auth_none))
+        return 0;
+    given = presented_key(x->req->head);
+    key = given.n ? cfg_find_key(s->cfg, given) : NULL;
+    if (!key) {
+        err_set(e, ERR_CLIENT_AUTH, given.n
+                    ? "the API key is not one of this host's"
+                    : "no API key was sent; send \"Authorization: Bearer KEY\"");
+        return -1;
+    }
+    x->key_name = str_c(key->name);
+    if (!(key->rights & (right | RIGHT_ADMIN))) {
+        err_set(e, ERR_CLIENT_RIGHT, "the key \"%s\" lacks the right \"%s\"",
+                key->name, right_name((int)right));
+        return -1;
+    }
+    return 0;
+}
+
+static bool json_type(pbay_str type)
+{
+    type = str_trim(str_cut(&type, ';'));
+    return !type.n || str_ieq(type, STR("application/json")) ||
+           (type.n > 5 && str_ieq(str_n(type.p + type.n - 5, 5), STR("+json")));
+}
+
+static void on_body(struct http_req *req, pbay_str body)
+{
+    struct oa *x = req->user;
+    struct err e;
+
+    err_clear(&e);
+    if (oa_read_body(x, body, &e) < 0)
+        oa_error(x, &e);
+    else if (x->op == PBAY_OP_CHAT)
+        oa_chat(x);
+    else
+        oa_items(x);
+}
+
+static void client_headers(struct oa *x, struct call_request *r)
+{
+    const struct http_head *h = x->req->head;
+    pbay_kv *v = arena_alloc(&x->req->arena,
+                             sizeof(*v) * sizeof(shown) / sizeof(*shown));
+
+    for (size_t i = 0; v && i < sizeof(shown) / sizeof(*shown); i++) {
+        pbay_str value = http_header(h, shown[i]);
+        if (value.p)
+            v[r->n_headers++] = (pbay_kv){str_c(shown[i]), value};
+    }
+    r->headers = v;
+}
+
+void oa_start(struct oa *x, const struct call_sink *sink, uint32_t want)
+{
+    struct call_request r = {
+        .op = x->op,
+        .stream = x->stream,
+        .want = want,
+        .id = str_c(x->id),
+        .model = x->model,
+        .dialect = x->dialect,
+        .body = x->body,
+        .members = x->members,
+        .n_members = x->n_members,
+        .key_name = x->key_name,
+    };
+    struct err e;
+
+    client_headers(x, &r);
+    x->call = call_start(x->d->manager, &r, sink, x, &e);
+    if (!x->call) {
+        log_line(LOG_INFO, "http", err_text(&e), log_cstr("id", x->id),
+                 log_str("model", x->model),
+                 log_cstr("result", err_class(e.kind)->name), LOG_END);
+        oa_error(x, &e);
+    }
+}
+
+static void health(struct oa *x)
+{
+    bool ready = !atomic_load(&x->d->manager->draining) && x->d->manager->current;
+
+    if (str_is(x->req->path, "/healthz"))
+        oa_json(x, 200, STR("{\"status\":\"ok\"}"));
+    else if (ready)
+        oa_json(x, 200, STR("{\"status\":\"ready\"}"));
+    else
+        oa_json(x, 503, STR("{\"status\":\"draining\"}"));
+}
+
+static void dispatch(struct oa *x, const struct route *r)
+{
+    struct err e;
+
+    err_clear(&e);
+    if (authorize(x, r->right, &e) < 0) {
+        oa_error(x, &e);
+    } else if (!r->op) {
+        health(x);
+    } else if (r->op == PBAY_OP_LIST) {
+        oa_models(x, STR_NONE);
+    } else if (r->op == PBAY_OP_SHOW) {
+        size_t n = strlen(r->path);
+        oa_models(x, str_n(x->req->path.p + n, x->req->path.n - n));
+    } else if (!json_type(http_header(x->req->head, "content-type"))) {
+        err_set(&e, ERR_BAD_BODY, "the body must be sent with Content-Type: "
+                                  "application/json");
+        oa_error(x, &e);
+    } else {
+        x->req->on_body = on_body;
+        http_req_take_whole(x->req, x->d->manager->current->cfg->http.body);
+    }
+}
+
+static bool path_is(const struct route *r, pbay_str path)
+{
+    size_t n = strlen(r->path);
+
+    if (r->path[n - 1] == '/')
+        return path.n > n && str_starts(path, r->path);
+    return str_is(path, r->path);
+}
+
+static void handle(struct oa *x)
+{
+    pbay_str method = x->req->head->method;
+    const char *allowed = NULL;
+    struct err e;
+
+    if (str_is(method, "HEAD"))
+        method = STR("GET");
+    for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+        if (!path_is(&routes[i], x->req->path))
+            continue;
+        if (str_is(method, routes[i].method)) {
+            x->op = routes[i].op;
+            x->dialect = str_c(routes[i].dialect);
+            dispatch(x, &routes[i]);
+            return;
+        }
+        allowed = routes[i].method;
+    }
+    err_clear(&e);
+    if (allowed) {
+        oa_add_header(x, "allow", str_c(allowed));
+        err_set(&e, ERR_METHOD, "%.*s is for %s requests",
+                STR_ARG(x->req->path), allowed);
+    } else {
+        err_set(&e, ERR_NO_ROUTE, "there is nothing at %.*s; the API is under "
+                                  "/v1", STR_ARG(x->req->path));
+    }
+    oa_error(x, &e);
+}
+
+void dialect_handle(struct http_req *req, void *arg)
+{
+    struct oa *x = arena_alloc(&req->arena, sizeof(*x));
+    struct dialect *d = arg;
+
+    if (!x || !d->manager->current) {
+        http_reply(req, 503, NULL, 0, STR(""));
+        return;
+    }
+    x->d = d;
+    x->req = req;
+    req->user = x;
+    req->on_end = on_end;
+    req->on_drain = on_drain;
+    new_id(d, x->id);
+    handle(x);
+}
+
+size_t dialect_error_body(pbay_str path, int status, const char *why, char *dst,
+                          size_t room)
+{
+    int kind = status == 413   ? ERR_BODY_TOO_LARGE
+               : status == 408 ? ERR_BAD_BODY
+               : status >= 500 ? ERR_UNAVAILABLE
+                               : ERR_BAD_BODY;
+    struct err e;
+
+    (void)path;
+    err_clear(&e);
+    err_set(&e, kind, "%s", why);
+    return oa_error_json(&e, dst, room);
+}

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: MIT */
+/* A call: the plan, the attempts, what is held back, and what follows a failure.
+ * The error table (base/error) decides; nothing else does. */
+#include "manager/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "manager/attempt.h"
+#include "manager/router.h"
+
+#define MODEL_MAX 512 /* bytes of a model's name */
+
+struct call {
+    struct call *next, **prev;
+    struct manager *m;
+    struct snapshot *snap;
+    const struct call_sink *sink;
+    void *arg;
+    struct arena arena;
+    struct call_request req;
+    struct plan plan;
+    size_t at; /* which target */
+    attempt *attempt;
+    unsigned depth;
+    bool cancelled, over, paused, retry;
+    bool starting;      /* inside call_start(): no end before it returns */
+    struct err late;    /* what ended it meanwhile */
+
+    bool begun;         /* sink->begin was called */
+    bool content;       /* the answer's first content has come */
+    struct buf prelude; /* pass-through: held until then */
+    pbay_str reply_id;
+    int64_t started;
+    struct timer deadline, patience;
+    struct call_report report;
+};
+
+static void attempt_next(struct call *c);
+
+static struct instance_stats *stats(const struct call *c)
+{
+    return &c->plan.targets[c->at].instance->stats[c->m->loop->id];
+}
+
+/* One writer per counter: no read-modify-write is needed. */
+static void bump(_Atomic uint64_t *counter, uint64_t by)
+{
+    atomic_store_explicit(
+        counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+        memory_order_relaxed);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static void show_active(struct manager *m)
+{
+    atomic_store_explicit(&m->active_shown, m->active, memory_order_relaxed);
+}
+
+static void call_destroy(struct call *c)
+{
+    attempt_free(c->attempt);
+    timer_stop(&c->deadline);
+    timer_stop(&c->patience);
+    *c->prev = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    c->m->active--;
+    show_active(c->m);
+    buf_done(&c->prelude);
+    arena_done(&c->arena);
+    manager_release(c->m, c->snap);
+    free(c);
+}
+
+static void enter(struct call *c)
+{
+    c->depth++;
+}
+
+static void leave(struct call *c)
+{
+    if (--c->depth)
+        return;
+    if (c->retry && !c->cancelled && !c->over && !c->starting) {
+        c->retry = false;
+        attempt_next(c);
+        return;
+    }
+    if (c->cancelled || c->over)
+        call_destroy(c);
+}
+
+static int64_t elapsed(const struct call *c)
+{
+    return clock_now(c->m->loop->clock) - c->started;
+}
+
+static void log_end(struct call *c, const struct err *e)
+{
+    if (!log_on(e ? LOG_WARN : LOG_DEBUG))
+        return;
+    log_line(e ? LOG_WARN : LOG_DEBUG, "call", e ? err_text(e) : "answered",
+             log_str("id", c->report.id), log_cstr("provider", c->report.provider),
+             log_str("model", c->report.model),
+             log_cstr("result", e ? err_class(e->kind)->name : "ok"),
+             log_int("attempts", c->report.attempts),
+             log_int("first_ms", c->report.first_ms),
+             log_int("total_ms", c->report.total_ms), LOG_END);
+}
+
+static void on_late(void *arg);
+
+static void finish(struct call *c, const struct err *e)
+{
+    struct instance_stats *st = stats(c);
+
+    if (c->over)
+        return;
+    if (c->starting) {
+        err_clear(&c->late);
+        if (e)
+            c->late = *e;
+        timer_set(&c->patience, c->m->loop->clock, 0, on_late, c);
+        return;
+    }
+    c->over = true;
+    timer_stop(&c->deadline);
+    timer_stop(&c->patience);
+    c->report.total_ms = elapsed(c);
+    bump(e ? &st->failed : &st->ok, 1);
+    bump(&st->active, (uint64_t)-1);
+    if (c->report.usage.known & PBAY_U_INPUT)
+        bump(&st->input_tokens, c->report.usage.input);
+    if (c->report.usage.known & PBAY_U_OUTPUT)
+        bump(&st->output_tokens, c->report.usage.output);
+    log_end(c, e);
+    if (!c->cancelled)
+        c->sink->end(c->arg, e, &c->report);
+}
+
+static void on_late(void *arg)
+{
+    struct call *c = arg;
+
+    enter(c);
+    if (!c->cancelled)
+        finish(c, c->late.kind ? &c->late : NULL);
+    leave(c);
+}
+
+/* --- towards the client -------------------------------------------------- */
+
+static void sink_begin(struct call *c, const struct call_head *given)
+{
+    struct call_head h = {.status = 200};
+
+    if (c->begun || c->cancelled)
+        return;
+    c->begun = true;
+    if (given)
+        h = *given;
+    h.reply_id = c->reply_id;
+    h.model = c->report.model_answered;
+    c->sink->begin(c->arg, &h, &c->report);
+}
+
+static void begin_by_attempt(struct call *c)
+{
+    struct call_head h;
+
+    if (attempt_passes(c->attempt)) {
+        attempt_head(c->attempt, &h);
+        sink_begin(c, &h);
+    } else {
+        sink_begin(c, NULL);
+    }
+}
+
+static void flush_prelude(struct call *c)
+{
+    if (c->prelude.n && !c->cancelled) {
+        c->sink->bytes(c->arg, buf_str(&c->prelude));
+        buf_reset(&c->prelude, 0);
+    }
+}
+
+/* The answer proper has begun: from here on a failure can't be hidden. */
+static void content(struct call *c)
+{
+    if (c->content)
+        return;
+    c->content = true;
+    c->report.first_ms = elapsed(c);
+    timer_stop(&c->patience);
+    begin_by_attempt(c);
+    if (attempt_passes(c->attempt))
+        flush_prelude(c);
+}
+
+/* The upstream is alive but has said nothing yet: the client gets the head. */
+static void on_patience(void *arg)
+{
+    struct call *c = arg;
+
+    enter(c);
+    if (!c->over && !c->cancelled && c->attempt) {
+        begin_by_attempt(c);
+        flush_prelude(c);
+    }
+    leave(c);
+}
+
+/* --- from the attempt ---------------------------------------------------- */
+
+static void on_head(void *arg)
+{
+    struct call *c = arg;
+    struct call_head h;
+
+    enter(c);
+    attempt_head(c->attempt, &h);
+    if (h.stream && c->req.stream && !c->begun)
+        timer_set(&c->patience, c->m->loop->clock, LIM_PRELUDE_MS, on_patience,
+                  c);
+    leave(c);
+}
+
+static void keep_begin(struct call *c, const pbay_event *ev)
+{
+    if (ev->id.n && !c->reply_id.n)
+        c->reply_id = arena_dup(&c->arena, ev->id);
+    if (ev->name.n && !c->report.model_answered.n)
+        c->report.model_answered = arena_dup(&c->arena, ev->name);
+}
+
+static void keep_usage(struct call *c, const pbay_usage *u)
+{
+    pbay_usage *to = &c->report.usage;
+
+    to->size = sizeof(*to);
+#define KEEP(bit, field)                                                     \
+    if ((u->known & (bit)) && PBAY_HAS(u, field)) {                          \
+        to->field = u->field;                                                \
+        to->known |= (bit);                                                  \
+    }
+    KEEP(PBAY_U_INPUT, input)
+    KEEP(PBAY_U_CACHE_READ, cache_read)
+    KEEP(PBAY_U_CACHE_WRITE, cache_write)
+    KEEP(PBAY_U_CACHE_WRITE_LONG, cache_write_long)
+    KEEP(PBAY_U_OUTPUT, output)
+    KEEP(PBAY_U_REASONING, reasoning)
+    KEEP(PBAY_U_COST, cost_nano)
+#undef KEEP
+    if ((u->known & PBAY_U_COST) && PBAY_HAS(u, currency)) {
+        memcpy(to->currency, u->currency, sizeof(to->currency));
+        to->currency[sizeof(to->currency) - 1] = '\0';
+    }
+    if (PBAY_HAS(u, flags))
+        to->flags = u->flags;
+}
+
+static void on_event(void *arg, const pbay_event *ev)
+{
+    struct call *c = arg;
+
+    enter(c);
+    switch (ev->type) {
+    case PBAY_EV_BEGIN:
+        keep_begin(c, ev);
+        goto out;
+    case PBAY_EV_USAGE:
+        keep_usage(c, ev->usage);
+        break;
+    case PBAY_EV_LIMITS:
+    case PBAY_EV_WARNING:
+        break;
+    default:
+        content(c);
+    }
+    if (!attempt_passes(c->attempt) && !c->cancelled && c->begun &&
+        ev->type != PBAY_EV_CONTENT)
+        c->sink->event(c->arg, ev);
+out:
+    leave(c);
+}
+
+static void on_bytes(void *arg, pbay_str raw)
+{
+    struct call *c = arg;
+
+    enter(c);
+    if (c->begun) {
+        flush_prelude(c);
+        if (!c->cancelled)
+            c->sink->bytes(c->arg, raw);
+    } else if (c->prelude.n + raw.n > LIM_PRELUDE ||
+               buf_add(&c->prelude, raw) < 0) {
+        begin_by_attempt(c);
+        flush_prelude(c);
+        if (!c->cancelled)
+            c->sink->bytes(c->arg, raw);
+    }
+    leave(c);
+}
+
+/* A failure before the first content is invisible if another target may try. */
+static bool another(struct call *c, const struct err *e)
+{
+    if (c->begun || c->cancelled || c->at + 1 >= c->plan.n)
+        return false;
+    return err_class(e->kind)->next_target;
+}
+
+static void pass_error_body(struct call *c, const struct err *e)
+{
+    pbay_str body = attempt_error_body(c->attempt);
+    struct call_head h;
+    char *clean;
+    size_t n;
+
+    if (c->begun || !body.n || !err_class(e->kind)->pass_body)
+        return;
+    attempt_head(c->attempt, &h);
+    h.pass = h.error_body = true;
+    h.stream = false;
+    sink_begin(c, &h);
+    clean = redact_text(body, &n);
+    if (!c->cancelled)
+        c->sink->bytes(c->arg, clean ? str_n(clean, n) : body);
+    free(clean);
+}
+
+static void on_end(void *arg, const struct err *e)
+{
+    struct call *c = arg;
+
+    enter(c);
+    if (!e) {
+        /* An answer without content (an empty list, say) still begins. */
+        begin_by_attempt(c);
+        flush_prelude(c);
+        finish(c, NULL);
+    } else if (another(c, e)) {
+        log_end(c, e);
+        bump(&stats(c)->failed, 1);
+        bump(&stats(c)->active, (uint64_t)-1);
+        c->retry = true; /* from leave(), once this attempt is off the stack */
+    } else {
+        if (c->attempt)
+            pass_error_body(c, e);
+        finish(c, e);
+    }
+    leave(c);
+}
+
+static const struct attempt_ops attempt_callbacks = {on_head, on_event, on_bytes,
+                                                     on_end};
+
+/* --- attempts ------------------------------------------------------------ */
+
+static void attempt_try(struct call *c)
+{
+    const struct target *t = &c->plan.targets[c->at];
+
+    c->report.provider = t->instance->name;
+    c->report.model = t->model;
+    c->report.attempts++;
+    bump(&stats(c)->calls, 1);
+    bump(&stats(c)->active, 1);
+    enter(c);
+    c->attempt = attempt_start(c->m, c->snap, t, &c->req,
+                               c->report.attempts - 1, &attempt_callbacks, c);
+    if (!c->attempt) {
+        struct err e;
+        err_clear(&e);
+        err_set(&e, ERR_INTERNAL, "out of memory");
+        finish(c, &e);
+    } else if (c->paused) {
+        attempt_pause(c->attempt, true);
+    }
+    leave(c);
+}
+
+static void attempt_next(struct call *c)
+{
+    attempt_free(c->attempt);
+    c->attempt = NULL;
+    buf_reset(&c->prelude, 0);
+    c->reply_id = c->report.model_answered = STR_NONE;
+    memset(&c->report.usage, 0, sizeof(c->report.usage));
+    timer_stop(&c->patience);
+    c->at++;
+    attempt_try(c);
+}
+
+static void end_with(struct call *c, int kind, const char *why)
+{
+    struct err e;
+
+    enter(c);
+    if (!c->over && !c->cancelled) {
+        err_clear(&e);
+        err_set(&e, kind, "%s", why);
+        finish(c, &e);
+    }
+    leave(c);
+}
+
+static void on_deadline(void *arg)
+{
+    end_with(arg, ERR_DEADLINE, "the request took longer than its total "
+                                "time-out");
+}
+
+/* The first attempt failed before call_start() returned. */
+static void on_retry(void *arg)
+{
+    struct call *c = arg;
+
+    enter(c);
+    leave(c);
+}
+
+/* The request as this call keeps it: small parts copied, the body borrowed. */
+static void keep_request(struct call *c, const struct call_request *r)
+{
+    c->req = *r;
+    c->req.id = arena_dup(&c->arena, r->id);
+    c->req.model = arena_dup(&c->arena, r->model);
+    c->req.dialect = arena_dup(&c->arena, r->dialect);
+    c->req.key_name = arena_dup(&c->arena, r->key_name);
+    c->report.id = c->req.id;
+    c->report.provider = "";
+    c->report.first_ms = -1;
+}
+
+static int admit(const struct manager *m, struct err *e)
+{
+    if (!m->current) {
+        err_set(e, ERR_UNAVAILABLE, "the host is shutting down");
+        return -1;
+    }
+    if (m->active >= m->current->cfg->max_calls) {
+        err_set(e, ERR_UNAVAILABLE,
+                "%zu requests are under way, which is as many as max_calls "
+                "allows", m->active);
+        e->retry_after_ms = 1000;
+        return -1;
+    }
+    return 0;
+}
+
+static int plan_of(struct call *c, struct err *e)
+{
+    const struct call_request *r = &c->req;
+    struct instance *inst;
+
+    if (!r->instance)
+        return plan_make(c->snap, c->m->models, r->op, r->model, &c->arena,
+                         &c->plan, e);
+    inst = snapshot_find(c->snap, str_c(r->instance));
+    if (!inst) {
+        err_set(e, ERR_NO_MODEL, "there is no provider \"%s\"", r->instance);
+        return -1;
+    }
+    c->plan.targets[0] = (struct target){inst, r->model};
+    c->plan.n = 1;
+    c->plan.reason = "asked for by name";
+    return 0;
+}
+
+struct call *call_start(struct manager *m, const struct call_request *r,
+                        const struct call_sink *sink, void *arg, struct err *e)
+{
+    struct call *c;
+
+    err_clear(e);
+    if (admit(m, e) < 0)
+        return NULL;
+    if (r->model.n > MODEL_MAX) {
+        err_set(e, PBAY_E_INVALID, "the model's name has %zu bytes; at most %d "
+                "are allowed", r->model.n, MODEL_MAX);
+        return NULL;
+    }
+    c = calloc(1, sizeof(*c));
+    if (!c) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    c->m = m;
+    c->snap = m->current;
+    c->sink = sink;
+    c->arg = arg;
+    arena_init(&c->arena, LIM_KIB(64));
+    buf_init(&c->prelude, LIM_PRELUDE);
+    keep_request(c, r);
+    if (plan_of(c, e) < 0) {
+        arena_done(&c->arena);
+        free(c);
+        return NULL;
+    }
+    c->report.reason = c->plan.reason;
+    manager_hold(m, c->snap);
+    c->started = clock_now(m->loop->clock);
+    c->next = m->calls;
+    c->prev = &m->calls;
+    if (c->next)
+        c->next->prev = &c->next;
+    m->calls = c;
+    m->active++;
+    show_active(m);
+    timer_set(&c->deadline, m->loop->clock,
+              c->plan.targets[0].instance->cfg->timeouts.total_ms, on_deadline,
+              c);
+    c->starting = true;
+    attempt_try(c);
+    c->starting = false;
+    if (c->retry)
+        timer_set(&c->patience, m->loop->clock, 0, on_retry, c);
+    return c;
+}
+
+void call_cancel(struct call *c)
+{
+    enter(c);
+    if (!c->over && !c->cancelled) {
+        c->cancelled = true;
+        c->report.total_ms = elapsed(c);
+        if (c->report.attempts) {
+            bump(&stats(c)->cancelled, 1);
+            bump(&stats(c)->active, (uint64_t)-1);
+        }
+        log_line(LOG_INFO, "call", "the client went away",
+                 log_str("id", c->report.id),
+                 log_cstr("provider", c->report.provider),
+                 log_int("total_ms", c->report.total_ms), LOG_END);
+        attempt_free(c->attempt);
+        c->attempt = NULL;
+    }
+    leave(c);
+}
+
+void call_pause(struct call *c, bool on)
+{
+    if (c->paused == on)
+        return;
+    c->paused = on;
+    if (c->attempt)
+        attempt_pause(c->attempt, on);
+}
+
+const struct call_report *call_report(const struct call *c)
+{
+    return &c->report;
+}
+
+/* --- the loop's manager -------------------------------------------------- */
+
+void manager_hold(struct manager *m, struct snapshot *s)
+{
+    s->refs[m->loop->id]++;
+}
+
+void manager_release(struct manager *m, struct snapshot *s)
+{
+    if (--s->refs[m->loop->id] == 0 && s != m->current)
+        m->released(m, s, m->arg);
+}
+
+void manager_adopt(struct manager *m, struct snapshot *s)
+{
+    struct snapshot *old = m->current;
+
+    if (old == s)
+        return;
+    m->current = s;
+    if (old && old->refs[m->loop->id] == 0)
+        m->released(m, old, m->arg);
+}
+
+void manager_abort_all(struct manager *m, const char *why)
+{
+    while (m->calls)
+        end_with(m->calls, ERR_UNAVAILABLE, why);
+}

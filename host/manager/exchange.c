@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* Turning a codec's description into a request for the transport. */
+#include "manager/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+#include <patchbay/json.h>
+
+/* What the host sets itself, or what would let a plugin reshape the message. */
+static const char *const reserved[] = {
+    "host",           "content-length", "transfer-encoding", "connection",
+    "expect",         "accept-encoding", "authorization",    "x-api-key",
+    "api-key",        "cookie",          "proxy-authorization", "te",
+    "trailer",        "upgrade",         "keep-alive",
+};
+
+static bool token(pbay_str s)
+{
+    static const char other[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                    (c >= 'a' && c <= 'z');
+        if (!word && !memchr(other, c, sizeof(other) - 1))
+            return false;
+    }
+    return s.n > 0;
+}
+
+static bool printable(pbay_str s, bool space)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c < 32 || c == 127 || (!space && c == ' '))
+            return false;
+    }
+    return true;
+}
+
+static const char *base_url(const struct instance *inst, pbay_str base)
+{
+    const struct manifest *m = inst->cfg->manifest;
+
+    if (!base.n)
+        return inst->cfg->base_url;
+    for (size_t i = 0; m && i < m->n_urls; i++)
+        if (str_is(base, m->urls[i].name))
+            return m->urls[i].url;
+    return NULL;
+}
+
+static int take_headers(const struct instance *inst, const pbay_exchange *x,
+                        struct arena *a, struct tx_request *out,
+                        const char **why)
+{
+    const struct cfg_provider *cfg = inst->cfg;
+    pbay_kv *h = arena_alloc(a, sizeof(*h) * (x->n_headers + cfg->n_headers));
+    size_t n = 0;
+
+    if (!h) {
+        *why = "out of memory";
+        return -1;
+    }
+    for (size_t i = 0; i < x->n_headers; i++) {
+        if (!token(x->headers[i].k) || !printable(x->headers[i].v, true)) {
+            *why = "its plugin sets a header that is not well-formed";
+            return -1;
+        }
+        for (size_t j = 0; j < sizeof(reserved) / sizeof(*reserved); j++)
+            if (str_ieq(x->headers[i].k, str_c(reserved[j]))) {
+                *why = "its plugin sets a header that is the host's to set";
+                return -1;
+            }
+        h[n++] = x->headers[i];
+    }
+    for (size_t i = 0; i < cfg->n_headers; i++)
+        h[n++] = cfg->headers[i];
+    out->headers = h;
+    out->n_headers = n;
+    return 0;
+}
+
+static int take_auth(const struct instance *inst, pbay_str auth,
+                     struct tx_request *out, const char **why)
+{
+    pbay_str rest = auth, scheme = str_cut(&rest, ' ');
+
+    if (!auth.n || !inst->cfg->api_key)
+        return 0;
+    if (str_is(scheme, "bearer")) {
+        out->auth_name = STR("Authorization");
+        out->auth_prefix = STR("Bearer ");
+    } else if (str_is(scheme, "header") && token(rest)) {
+        out->auth_name = rest;
+    } else {
+        *why = "its plugin names an unknown way to authenticate";
+        return -1;
+    }
+    out->auth = inst->cfg->api_key;
+    return 0;
+}
+
+int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
+                     struct arena *a, struct tx_request *out, const char **why)
+{
+    const char *base = base_url(inst, x->base);
+
+    memset(out, 0, sizeof(*out));
+    if (!base) {
+        *why = "no base_url is configured for it";
+        return -1;
+    }
+    if (!token(x->method)) {
+        *why = "its plugin names no HTTP method";
+        return -1;
+    }
+    if ((x->path.n && x->path.p[0] != '/' && x->path.p[0] != '?') ||
+        !printable(x->path, false) || memchr(x->path.p ? x->path.p : "", '#',
+                                             x->path.n)) {
+        *why = "its plugin describes a path that is not well-formed";
+        return -1;
+    }
+    out->method = x->method;
+    out->url = arena_printf(a, "%s%.*s", base, STR_ARG(x->path));
+    if (!out->url.p) {
+        *why = "out of memory";
+        return -1;
+    }
+    out->body = x->body;
+    out->n_body = x->n_body;
+    out->idempotent = x->flags & PBAY_X_IDEMPOTENT;
+    out->max_head = LIM_REPLY_HEAD;
+    if (take_headers(inst, x, a, out, why) < 0)
+        return -1;
+    return take_auth(inst, x->auth, out, why);
+}
+
+pbay_str exchange_shown(pbay_str url)
+{
+    return str_cut(&url, '?');
+}
+
+pbay_str exchange_model_config(const struct instance *inst, pbay_str model)
+{
+    pbay_str all = str_c(inst->cfg->model_config), key, value;
+    size_t pos = 0;
+
+    while (all.n && pbay_json_next(all, &pos, &key, &value) > 0)
+        if (str_eq(key, model))
+            return value;
+    return STR("{}");
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* LIST calls to all providers at once, and their items into the model index. */
+#include "manager/listing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+#include <patchbay/json.h>
+
+struct one {
+    struct listing_job *job;
+    struct instance *inst;
+    char *provider;
+    struct call *call;
+    struct arena arena; /* ids and items until the end */
+    pbay_kv *v;
+    size_t n, room;
+};
+
+struct listing_job {
+    struct manager *m;
+    void (*done)(void *arg);
+    void *arg;
+    size_t waiting;
+    bool forgotten;
+};
+
+static void job_done(struct listing_job *j)
+{
+    if (--j->waiting)
+        return;
+    if (!j->forgotten)
+        j->done(j->arg);
+    free(j);
+}
+
+static void one_begin(void *arg, const struct call_head *h,
+                      const struct call_report *r)
+{
+    (void)arg;
+    (void)h;
+    (void)r;
+}
+
+static void one_bytes(void *arg, pbay_str raw)
+{
+    (void)arg;
+    (void)raw;
+}
+
+static bool grow(struct one *o)
+{
+    size_t room = o->room ? o->room * 2 : 64;
+    pbay_kv *v = realloc(o->v, room * sizeof(*v));
+
+    if (!v)
+        return false;
+    o->v = v;
+    o->room = room;
+    return true;
+}
+
+static void one_event(void *arg, const pbay_event *ev)
+{
+    struct one *o = arg;
+    pbay_str id, json;
+    char *text;
+    int64_t n;
+
+    if (ev->type != PBAY_EV_ITEM || !str_is(ev->name, "model"))
+        return;
+    if (pbay_json_check(ev->json, NULL) < 0)
+        return;
+    id = pbay_json_get(ev->json, "id");
+    text = arena_bytes(&o->arena, id.n);
+    n = text ? pbay_json_unescape(id, text, id.n) : -1;
+    json = arena_dup(&o->arena, ev->json);
+    if (n <= 0 || !json.p || (o->n == o->room && !grow(o)))
+        return;
+    o->v[o->n++] = (pbay_kv){str_n(text, (size_t)n), json};
+}
+
+static void one_free(struct one *o)
+{
+    arena_done(&o->arena);
+    free(o->provider);
+    free(o->v);
+    free(o);
+}
+
+static void one_end(void *arg, const struct err *e, const struct call_report *r)
+{
+    struct one *o = arg;
+    struct listing_job *j = o->job;
+    int64_t now = clock_now(j->m->loop->clock);
+
+    (void)r;
+    if (e)
+        model_index_failed(j->m->models, o->provider, err_text(e), now);
+    else
+        model_index_set(j->m->models, o->provider, o->v, o->n, now);
+    one_free(o);
+    job_done(j);
+}
+
+static const struct call_sink one_sink = {one_begin, one_bytes, one_event,
+                                          one_end};
+
+static void ask(struct listing_job *j, struct instance *in)
+{
+    static const char body[] = "{}";
+    struct one *o = calloc(1, sizeof(*o));
+    struct err e;
+
+    if (!o)
+        return;
+    o->job = j;
+    o->provider = strdup(in->name);
+    arena_init(&o->arena, LIM_MIB(32));
+    struct call_request r = {
+        .op = PBAY_OP_LIST,
+        .no_pass = true,
+        .want = PBAY_WANT(PBAY_EV_ITEM),
+        .id = STR("list"),
+        .dialect = STR("canonical/1"),
+        .body = {body, sizeof(body) - 1},
+        .instance = in->name,
+    };
+    j->waiting++;
+    o->call = o->provider ? call_start(j->m, &r, &one_sink, o, &e) : NULL;
+    if (!o->call) {
+        one_free(o);
+        j->waiting--;
+    }
+}
+
+static bool due(struct manager *m, const struct instance *in,
+                int64_t max_age_ms)
+{
+    int64_t now = clock_now(m->loop->clock);
+    int64_t age = model_index_age(m->models, in->name, now);
+
+    if (!(in->ops & PBAY_OP_BIT(PBAY_OP_LIST)))
+        return false;
+    if (age >= 0 && age <= max_age_ms)
+        return false;
+    return !model_index_failing(m->models, in->name, now, LISTING_RETRY_MS);
+}
+
+struct listing_job *listing_start(struct manager *m, const char *provider,
+                                  int64_t max_age_ms, void (*done)(void *arg),
+                                  void *arg)
+{
+    struct listing_job *j = calloc(1, sizeof(*j));
+
+    if (!j || !m->current) {
+        free(j);
+        done(arg);
+        return NULL;
+    }
+    *j = (struct listing_job){m, done, arg, 1, false};
+    for (size_t i = 0; i < m->current->n; i++) {
+        struct instance *in = m->current->instances[i];
+        if (provider && strcmp(provider, in->name) != 0)
+            continue;
+        if (due(m, in, max_age_ms))
+            ask(j, in);
+    }
+    if (j->waiting == 1) {
+        job_done(j);
+        return NULL;
+    }
+    j->waiting--;
+    return j;
+}
+
+void listing_forget(struct listing_job *j)
+{
+    if (j)
+        j->forgotten = true;
+}
