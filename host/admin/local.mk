@@ -1,4 +1,6 @@
-# SPDX-License-Identifier: MIT
-# host/admin: sources of the host library.
-
-host_sources +=
+# The host put together, and its control socket.
+host_sources += \
+	host/admin/control.c host/admin/control.h host/admin/control_int.h \
+	host/admin/control_call.c host/admin/control_verbs.c \
+	host/admin/host.c host/admin/host.h host/admin/host_int.h \
+	host/admin/host_load.c

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that come by the control socket: events as lines, then a report. */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/control_int.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include <patchbay/json.h>
+
+static const struct {
+    int op;
+    const char *name;
+} ops[] = {
+    {PBAY_OP_CHAT, "chat"},       {PBAY_OP_EMBED, "embed"},
+    {PBAY_OP_MODERATE, "moderate"}, {PBAY_OP_IMAGE, "image"},
+    {PBAY_OP_COUNT, "count"},     {PBAY_OP_LIST, "list"},
+    {PBAY_OP_SHOW, "show"},       {PBAY_OP_PULL, "pull"},
+    {PBAY_OP_DELETE, "delete"},   {PBAY_OP_CREDITS, "credits"},
+    {PBAY_OP_GENERATION, "generation"}, {PBAY_OP_HEALTH, "health"},
+};
+
+int ctl_op(const char *name)
+{
+    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+        if (strcmp(name, ops[i].name) == 0)
+            return ops[i].op;
+    return 0;
+}
+
+const char *ctl_op_name(int op)
+{
+    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+        if (ops[i].op == op)
+            return ops[i].name;
+    return NULL;
+}
+
+static void put_text(struct buf *b, const char *name, pbay_str v)
+{
+    if (!v.n)
+        return;
+    buf_printf(b, ",\"%s\":", name);
+    buf_json(b, v);
+}
+
+static const char *stop_name(uint32_t code)
+{
+    static const char *const names[] = {"end", "end", "length", "tool",
+                                        "filter", "pause", "context"};
+    return code < sizeof(names) / sizeof(*names) ? names[code] : "end";
+}
+
+static void put_usage(struct buf *b, const pbay_usage *u)
+{
+    const char *sep = "";
+
+    if (!u->known) {
+        buf_addc(b, "null");
+        return;
+    }
+    buf_addc(b, "{");
+#define FIELD(bit, name, field)                                              \
+    if (u->known & (bit)) {                                                  \
+        buf_printf(b, "%s\"" name "\":%llu", sep,                            \
+                   (unsigned long long)u->field);                            \
+        sep = ",";                                                           \
+    }
+    FIELD(PBAY_U_INPUT, "input", input)
+    FIELD(PBAY_U_OUTPUT, "output", output)
+    FIELD(PBAY_U_CACHE_READ, "cache_read", cache_read)
+    FIELD(PBAY_U_CACHE_WRITE, "cache_write", cache_write)
+    FIELD(PBAY_U_REASONING, "reasoning", reasoning)
+#undef FIELD
+    if (u->known & PBAY_U_COST)
+        buf_printf(b, "%s\"cost_nano\":%lld,\"currency\":\"%s\"", sep,
+                   (long long)u->cost_nano, u->currency);
+    buf_printf(b, "%s\"estimated\":%s}", *sep ? "," : "",
+               u->flags & PBAY_U_ESTIMATED ? "true" : "false");
+}
+
+static void call_begin(void *arg, const struct call_head *h,
+                       const struct call_report *r)
+{
+    struct ctl_conn *c = arg;
+    struct buf b;
+
+    buf_init(&b, LIM_KIB(16));
+    buf_addc(&b, "{\"event\":\"begin\"");
+    put_text(&b, "id", h->reply_id);
+    put_text(&b, "model", h->model.n ? h->model : r->model);
+    put_text(&b, "provider", str_c(r->provider));
+    buf_addc(&b, "}");
+    ctl_send(c, buf_str(&b));
+    buf_done(&b);
+}
+
+static void call_bytes(void *arg, pbay_str raw)
+{
+    (void)arg;
+    (void)raw; /* never: these calls ask for events */
+}
+
+static void put_vector(struct buf *b, const pbay_event *ev)
+{
+    size_t need = (ev->text.n + 2) / 3 * 4;
+    char *at;
+
+    buf_addc(b, ",\"base64\":\"");
+    if (ev->code == PBAY_VEC_BASE64) {
+        buf_add(b, ev->text);
+    } else if ((at = buf_space(b, need + 1)) != NULL) {
+        EVP_EncodeBlock((unsigned char *)at, (const unsigned char *)ev->text.p,
+                        (int)ev->text.n);
+        buf_grew(b, need);
+    }
+    buf_addc(b, "\"");
+}
+
+static const char *event_name(uint32_t type)
+{
+    switch (type) {
+    case PBAY_EV_TEXT:
+        return "text";
+    case PBAY_EV_REASONING:
+        return "reasoning";
+    case PBAY_EV_REFUSAL:
+        return "refusal";
+    case PBAY_EV_CALL:
+        return "call";
+    case PBAY_EV_VECTOR:
+        return "vector";
+    case PBAY_EV_ITEM:
+        return "item";
+    case PBAY_EV_USAGE:
+        return "usage";
+    case PBAY_EV_STOP:
+        return "stop";
+    case PBAY_EV_WARNING:
+        return "warning";
+    default:
+        return NULL;
+    }
+}
+
+static void call_event(void *arg, const pbay_event *ev)
+{
+    struct ctl_conn *c = arg;
+    const char *name = event_name(ev->type);
+    struct buf b;
+
+    if (!name)
+        return;
+    buf_init(&b, LIM_CTL_LINE);
+    buf_printf(&b, "{\"event\":\"%s\"", name);
+    switch (ev->type) {
+    case PBAY_EV_ITEM:
+        put_text(&b, "name", ev->name);
+        if (pbay_json_check(ev->json, NULL) == 0) {
+            buf_addc(&b, ",\"json\":");
+            buf_add(&b, ev->json);
+        }
+        break;
+    case PBAY_EV_USAGE:
+        buf_addc(&b, ",\"usage\":");
+        put_usage(&b, ev->usage);
+        break;
+    case PBAY_EV_WARNING:
+        put_text(&b, "field", ev->name);
+        put_text(&b, "text", ev->text);
+        break;
+    default:
+        buf_printf(&b, ",\"choice\":%u", ev->choice);
+        if (ev->type == PBAY_EV_CALL)
+            buf_printf(&b, ",\"index\":%u", ev->index);
+        put_text(&b, "id", ev->id);
+        put_text(&b, "name", ev->name);
+        if (ev->type == PBAY_EV_STOP)
+            buf_printf(&b, ",\"reason\":\"%s\"", stop_name(ev->code));
+        if (ev->type == PBAY_EV_VECTOR)
+            put_vector(&b, ev);
+        else
+            put_text(&b, "text", ev->text);
+    }
+    buf_addc(&b, "}");
+    ctl_send(c, buf_str(&b));
+    buf_done(&b);
+}
+
+static void put_report(struct buf *b, const struct call_report *r)
+{
+    buf_addc(b, "{\"request_id\":");
+    buf_json(b, r->id);
+    buf_addc(b, ",\"provider\":");
+    buf_json(b, str_c(r->provider));
+    buf_addc(b, ",\"model\":");
+    buf_json(b, r->model);
+    put_text(b, "model_answered", r->model_answered);
+    buf_addc(b, ",\"reason\":");
+    buf_json(b, str_c(r->reason));
+    buf_printf(b, ",\"attempts\":%u,\"first_ms\":%lld,\"total_ms\":%lld,"
+                  "\"usage\":", r->attempts, (long long)r->first_ms,
+               (long long)r->total_ms);
+    put_usage(b, &r->usage);
+    buf_addc(b, "}");
+}
+
+static void call_end(void *arg, const struct err *e,
+                     const struct call_report *r)
+{
+    struct ctl_conn *c = arg;
+    struct buf b;
+
+    c->call = NULL;
+    if (e) {
+        ctl_error(c, e);
+        return;
+    }
+    buf_init(&b, LIM_KIB(64));
+    buf_addc(&b, "{\"report\":");
+    put_report(&b, r);
+    buf_addc(&b, "}");
+    ctl_ok(c, buf_str(&b));
+    buf_done(&b);
+}
+
+/* `provider test` wants a verdict, not events. */
+static void test_end(void *arg, const struct err *e,
+                     const struct call_report *r)
+{
+    struct ctl_conn *c = arg;
+    struct buf b;
+
+    c->call = NULL;
+    buf_init(&b, LIM_KIB(16));
+    buf_printf(&b, "{\"ok\":%s,\"detail\":", e ? "false" : "true");
+    buf_json(&b, e ? str_c(err_text(e)) : STR("the provider answered"));
+    if (e) {
+        buf_addc(&b, ",\"kind\":");
+        buf_json(&b, str_c(err_class(e->kind)->name));
+    }
+    buf_printf(&b, ",\"ms\":%lld}", (long long)r->total_ms);
+    ctl_ok(c, buf_str(&b));
+    buf_done(&b);
+}
+
+static void test_begin(void *arg, const struct call_head *h,
+                       const struct call_report *r)
+{
+    (void)arg;
+    (void)h;
+    (void)r;
+}
+
+static void test_event(void *arg, const pbay_event *ev)
+{
+    (void)arg;
+    (void)ev;
+}
+
+static const struct call_sink event_sink = {call_begin, call_bytes, call_event,
+                                            call_end};
+static const struct call_sink test_sink = {test_begin, call_bytes, test_event,
+                                           test_end};
+
+/* The body as text with its members; false: the error has been sent. */
+static bool take_body(struct ctl_conn *c, struct json_object *body,
+                      struct call_request *r)
+{
+    pbay_kv found[LIM_MEMBERS];
+    int rc;
+
+    c->body = str_dup(body ? js_text(body) : STR("{}"));
+    if (!c->body) {
+        ctl_fail(c, ERR_INTERNAL, "out of memory");
+        return false;
+    }
+    r->body = str_c(c->body);
+    rc = pbay_json_members(r->body, found, LIM_MEMBERS, &r->n_members, NULL);
+    c->members = rc < 0 ? NULL : calloc(r->n_members + 1, sizeof(pbay_kv));
+    if (!c->members) {
+        ctl_fail(c, ERR_BAD_BODY, "\"body\" is not an object of at most %d "
+                                  "members", LIM_MEMBERS);
+        return false;
+    }
+    memcpy(c->members, found, r->n_members * sizeof(pbay_kv));
+    r->members = c->members;
+    return true;
+}
+
+void ctl_call(struct ctl_conn *c, int op, const char *provider,
+              struct json_object *body, bool test)
+{
+    static uint64_t count;
+    struct call_request r = {
+        .op = op,
+        .stream = js_bool(body, "stream", op == PBAY_OP_CHAT),
+        .no_pass = true,
+        .want = ~0u,
+        .dialect = STR("canonical/1"),
+        .model = js_str(body, "model", STR_NONE),
+        .key_name = STR("control"),
+        .instance = provider,
+    };
+    struct err e;
+
+    snprintf(c->id, sizeof(c->id), "ctl_%llx",
+             (unsigned long long)(clock_us() << 8 | (++count & 255)));
+    r.id = str_c(c->id);
+    if (!take_body(c, body, &r))
+        return;
+    c->call = call_start(&c->host->control_seat->manager, &r,
+                         test ? &test_sink : &event_sink, c, &e);
+    if (!c->call)
+        ctl_error(c, &e);
+}
+
+void ctl_call_drop(struct ctl_conn *c)
+{
+    struct call *call = c->call;
+
+    c->call = NULL;
+    if (call)
+        call_cancel(call);
+    listing_forget(c->listing);
+    c->listing = NULL;
+    free(c->body);
+    free(c->members);
+    free(c->provider);
+    c->body = c->provider = NULL;
+    c->members = NULL;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of the control socket, for the files of admin/ only. */
+#ifndef PB_CONTROL_INT_H
+#define PB_CONTROL_INT_H
+
+#include <json-c/json.h>
+
+#include "admin/control.h"
+#include "admin/host_int.h"
+#include "base/buf.h"
+
+struct ctl_conn {
+    struct ctl_conn *next, **prev;
+    struct control *control;
+    struct host *host;
+    int fd;
+    struct event *readable, *writable;
+    struct buf in, out;
+    bool closing, dead;
+    unsigned depth;
+
+    /* the request under way */
+    bool busy;
+    struct call *call;
+    struct listing_job *listing;
+    char *provider;      /* models: of whom */
+    char *body;          /* of the call; malloc'd */
+    pbay_kv *members;
+    int64_t since_us;
+    char id[40];
+};
+
+/* One line; the connection closes itself if it cannot be kept. */
+void ctl_send(struct ctl_conn *c, pbay_str line);
+/* The last line of a request. */
+void ctl_ok(struct ctl_conn *c, pbay_str result_json);
+void ctl_error(struct ctl_conn *c, const struct err *e);
+void ctl_fail(struct ctl_conn *c, int kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* control_verbs.c: answer a request line.  args is an object or NULL. */
+void ctl_dispatch(struct ctl_conn *c, const char *verb,
+                  struct json_object *args);
+/* control_call.c */
+void ctl_call(struct ctl_conn *c, int op, const char *provider,
+              struct json_object *body, bool test);
+void ctl_call_drop(struct ctl_conn *c); /* end what is under way, silently */
+int ctl_op(const char *name);           /* "moderate" -> PBAY_OP_MODERATE; 0 */
+const char *ctl_op_name(int op);
+
+#endif

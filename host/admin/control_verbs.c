@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of the control socket; what each takes and gives: control.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/control_int.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "manager/router.h"
+#include <patchbay/json.h>
+
+#define RESULT_MAX (LIM_CTL_LINE - LIM_KIB(1))
+
+static uint64_t get(const _Atomic uint64_t *v)
+{
+    return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static void put_str(struct buf *b, const char *name, const char *v)
+{
+    buf_printf(b, "\"%s\":", name);
+    if (v)
+        buf_json(b, str_c(v));
+    else
+        buf_addc(b, "null");
+}
+
+static void put_list(struct buf *b, const char *name, char *const *v)
+{
+    buf_printf(b, "\"%s\":[", name);
+    for (size_t i = 0; v && v[i]; i++) {
+        buf_addc(b, i ? "," : "");
+        buf_json(b, str_c(v[i]));
+    }
+    buf_addc(b, "]");
+}
+
+static void answer(struct ctl_conn *c, struct buf *b)
+{
+    ctl_ok(c, buf_str(b));
+    buf_done(b);
+}
+
+/* --- what runs ----------------------------------------------------------- */
+
+static void do_version(struct ctl_conn *c, struct json_object *args)
+{
+    struct host *h = c->host;
+    struct buf b;
+
+    (void)args;
+    buf_init(&b, LIM_KIB(16));
+    buf_printf(&b, "{\"version\":\"%s\",\"abi\":\"%u.%u\",\"pid\":%d,"
+                   "\"uptime_ms\":%lld,", PACKAGE_VERSION, PBAY_ABI_MAJOR,
+               PBAY_ABI_MINOR, (int)getpid(),
+               (long long)(clock_now(h->control_seat->loop->clock) -
+                           h->started_ms));
+    put_str(&b, "config_file", h->snapshot->cfg->file);
+    buf_addc(&b, "}");
+    answer(c, &b);
+}
+
+struct totals {
+    uint64_t calls, ok, failed, cancelled, active, input, output;
+};
+
+static struct totals totals_of(const struct instance *in, size_t loops)
+{
+    struct totals t = {0};
+
+    for (size_t i = 0; i < loops; i++) {
+        const struct instance_stats *s = &in->stats[i];
+        t.calls += get(&s->calls);
+        t.ok += get(&s->ok);
+        t.failed += get(&s->failed);
+        t.cancelled += get(&s->cancelled);
+        t.active += get(&s->active);
+        t.input += get(&s->input_tokens);
+        t.output += get(&s->output_tokens);
+    }
+    return t;
+}
+
+static void put_counters(struct buf *b, const struct host *h)
+{
+    for (size_t i = 0; i < h->snapshot->n; i++) {
+        const struct instance *in = h->snapshot->instances[i];
+        struct totals t = totals_of(in, h->n_seats);
+        buf_addc(b, i ? ",{" : "{");
+        put_str(b, "name", in->name);
+        buf_addc(b, ",");
+        put_str(b, "type", in->cfg->manifest->id);
+        buf_printf(b, ",\"calls\":%llu,\"ok\":%llu,\"failed\":%llu,"
+                      "\"cancelled\":%llu,\"active\":%llu,"
+                      "\"input_tokens\":%llu,\"output_tokens\":%llu}",
+                   (unsigned long long)t.calls, (unsigned long long)t.ok,
+                   (unsigned long long)t.failed,
+                   (unsigned long long)t.cancelled,
+                   (unsigned long long)t.active, (unsigned long long)t.input,
+                   (unsigned long long)t.output);
+    }
+}
+
+static void do_status(struct ctl_conn *c, struct json_object *args)
+{
+    struct host *h = c->host;
+    size_t conns = 0, calls = 0;
+    struct buf b;
+
+    (void)args;
+    for (size_t i = 0; i < h->n_seats; i++) {
+        calls += atomic_load(&h->seats[i].manager.active_shown);
+        if (h->seats[i].server)
+            conns += http_server_conns(h->seats[i].server);
+    }
+    buf_init(&b, RESULT_MAX);
+    buf_addc(&b, "{\"listeners\":[");
+    for (size_t i = 0; !h->draining && i < h->n_listeners; i++) {
+        buf_addc(&b, i ? "," : "");
+        buf_json(&b, str_c(http_listener_name(h->listeners[i])));
+    }
+    buf_printf(&b, "],\"loops\":%zu,\"connections\":%zu,\"calls\":%zu,"
+                   "\"draining\":%s,\"old_configurations\":%u,\"providers\":[",
+               h->n_seats - 1, conns, calls, h->draining ? "true" : "false",
+               h->old_snapshots);
+    put_counters(&b, h);
+    buf_printf(&b, "],\"log_dropped\":%llu}",
+               (unsigned long long)log_dropped());
+    answer(c, &b);
+}
+
+/* --- modules ------------------------------------------------------------- */
+
+static const char *state_name(enum module_state s)
+{
+    return s == MODULE_LOADED ? "loaded" : s == MODULE_FOUND ? "found"
+                                                             : "refused";
+}
+
+static void put_times(struct buf *b, const struct generation *g, size_t loops)
+{
+    uint64_t calls = 0, us = 0, max = 0, slow = 0;
+
+    for (size_t i = 0; i <= LIM_LOOPS; i++) {
+        if (i >= loops && i < LIM_LOOPS)
+            continue;
+        calls += get(&g->times[i].calls);
+        us += get(&g->times[i].us);
+        slow += get(&g->times[i].slow);
+        if (get(&g->times[i].max_us) > max)
+            max = get(&g->times[i].max_us);
+    }
+    buf_printf(b, ",\"generation\":%u,\"calls\":%llu,\"time_us\":%llu,"
+                  "\"max_us\":%llu,\"slow\":%llu", g->number,
+               (unsigned long long)calls, (unsigned long long)us,
+               (unsigned long long)max, (unsigned long long)slow);
+}
+
+static void put_module(struct buf *b, const struct module *m, size_t loops)
+{
+    buf_addc(b, "{");
+    put_str(b, "id", m->id);
+    buf_addc(b, ",");
+    put_str(b, "path", m->path);
+    buf_addc(b, ",");
+    put_str(b, "state", state_name(m->state));
+    buf_addc(b, ",");
+    put_str(b, "reason", m->reason);
+    buf_printf(b, ",\"vendor\":%s", m->vendor ? "true" : "false");
+    if (m->manifest) {
+        buf_addc(b, ",");
+        put_str(b, "version", m->manifest->version);
+        buf_addc(b, ",");
+        put_str(b, "license", m->manifest->license);
+        buf_printf(b, ",\"abi\":\"%u.%u\",\"kind\":\"%s\",",
+                   m->manifest->abi_major, m->manifest->abi_minor,
+                   m->manifest->native ? "native" : "codec");
+        put_list(b, "aliases", m->manifest->aliases);
+    }
+    if (m->current)
+        put_times(b, m->current, loops);
+    buf_addc(b, "}");
+}
+
+static void do_plugins(struct ctl_conn *c, struct json_object *args)
+{
+    const struct catalogue *cat = &c->host->modules;
+    struct buf b;
+
+    (void)args;
+    buf_init(&b, RESULT_MAX);
+    buf_addc(&b, "{\"modules\":[");
+    for (size_t i = 0; i < cat->n; i++) {
+        buf_addc(&b, i ? "," : "");
+        put_module(&b, cat->modules[i], c->host->n_seats);
+    }
+    buf_addc(&b, "]}");
+    answer(c, &b);
+}
+
+/* --- providers ----------------------------------------------------------- */
+
+static void put_source(struct buf *b, const struct cfg_provider *p)
+{
+    char s[1200];
+
+    if (p->origin.source == CFG_FILE)
+        snprintf(s, sizeof(s), "%s:%d", p->origin.name, p->origin.line);
+    else if (p->origin.source == CFG_ENV)
+        snprintf(s, sizeof(s), "environment %s",
+                 p->origin.name ? p->origin.name : "");
+    else
+        snprintf(s, sizeof(s), "default");
+    put_str(b, "source", s);
+}
+
+static const char *why_failed(const struct snapshot *s,
+                              const struct cfg_provider *p)
+{
+    for (size_t i = 0; i < s->n_failed; i++)
+        if (s->failed[i].cfg == p)
+            return s->failed[i].why;
+    return NULL;
+}
+
+static void put_provider(struct buf *b, const struct snapshot *s,
+                         const struct cfg_provider *p)
+{
+    const struct instance *in = snapshot_find(s, str_c(p->name));
+    const char *sep = "";
+
+    buf_addc(b, "{");
+    put_str(b, "name", p->name);
+    buf_addc(b, ",");
+    put_str(b, "type", p->type);
+    buf_addc(b, ",");
+    put_str(b, "module", p->manifest ? p->manifest->id : NULL);
+    buf_addc(b, ",");
+    put_str(b, "base_url", p->base_url);
+    buf_printf(b, ",\"local\":%s,\"key\":%s,",
+               p->manifest && p->manifest->local ? "true" : "false",
+               p->api_key ? "true" : "false");
+    put_str(b, "state", in ? "ready" : p->enabled ? "failed" : "disabled");
+    buf_addc(b, ",");
+    put_str(b, "reason", why_failed(s, p));
+    buf_addc(b, ",");
+    put_str(b, "default_model", p->default_model);
+    buf_addc(b, ",");
+    put_list(b, "models", p->models);
+    buf_addc(b, ",");
+    put_source(b, p);
+    buf_addc(b, ",\"ops\":[");
+    for (int op = PBAY_OP_CHAT; in && op < PBAY_OP_RAW; op++)
+        if ((in->ops & PBAY_OP_BIT(op)) && ctl_op_name(op)) {
+            buf_printf(b, "%s\"%s\"", sep, ctl_op_name(op));
+            sep = ",";
+        }
+    buf_addc(b, "]}");
+}
+
+static void do_providers(struct ctl_conn *c, struct json_object *args)
+{
+    const struct snapshot *s = c->host->snapshot;
+    struct buf b;
+
+    (void)args;
+    buf_init(&b, RESULT_MAX);
+    buf_addc(&b, "{\"providers\":[");
+    for (size_t i = 0; i < s->cfg->n_providers; i++) {
+        buf_addc(&b, i ? "," : "");
+        put_provider(&b, s, &s->cfg->providers[i]);
+    }
+    buf_addc(&b, "]}");
+    answer(c, &b);
+}
+
+/* Failed providers are found too, so that the error can say why. */
+static bool provider_known(struct ctl_conn *c, const char *name)
+{
+    const struct snapshot *s = c->host->snapshot;
+
+    if (snapshot_find(s, str_c(name)))
+        return true;
+    for (size_t i = 0; i < s->n_failed; i++)
+        if (strcmp(s->failed[i].cfg->name, name) == 0) {
+            ctl_fail(c, ERR_UNAVAILABLE, "provider %s is not set up: %s", name,
+                     s->failed[i].why);
+            return false;
+        }
+    ctl_fail(c, ERR_NO_MODEL, "there is no provider \"%s\"; see `patchbay "
+                              "provider list`", name);
+    return false;
+}
+
+static void do_provider_test(struct ctl_conn *c, struct json_object *args)
+{
+    const char *name = js_cstr(args, "name", "");
+
+    if (provider_known(c, name))
+        ctl_call(c, PBAY_OP_HEALTH, name, NULL, true);
+}
+
+/* --- models -------------------------------------------------------------- */
+
+struct models_out {
+    struct buf b;
+    const char *sep;
+};
+
+static void put_model(void *arg, const char *provider, pbay_str id,
+                      pbay_str json)
+{
+    struct models_out *o = arg;
+    struct buf full;
+    pbay_str key, value;
+    size_t pos = 0;
+
+    buf_init(&full, LIM_KIB(8));
+    buf_printf(&full, "%s/", provider);
+    buf_add(&full, id);
+    buf_printf(&o->b, "%s{\"id\":", o->sep);
+    buf_json(&o->b, buf_str(&full));
+    buf_addc(&o->b, ",");
+    put_str(&o->b, "provider", provider);
+    buf_addc(&o->b, ",\"model\":");
+    buf_json(&o->b, id);
+    while (pbay_json_next(json, &pos, &key, &value) > 0) {
+        if (str_is(key, "id") || str_is(key, "raw") ||
+            str_is(key, "provider") || str_is(key, "model"))
+            continue;
+        buf_addc(&o->b, ",\"");
+        buf_add(&o->b, key);
+        buf_addc(&o->b, "\":");
+        buf_add(&o->b, value);
+    }
+    buf_addc(&o->b, "}");
+    buf_done(&full);
+    o->sep = ",";
+}
+
+static void put_models(struct ctl_conn *c, struct models_out *o)
+{
+    struct model_index *mi = c->host->models;
+    const struct snapshot *s = c->host->snapshot;
+    char why[1024];
+
+    buf_addc(&o->b, "{\"models\":[");
+    for (size_t i = 0; i < s->n; i++) {
+        const struct instance *in = s->instances[i];
+        if (c->provider && strcmp(c->provider, in->name) != 0)
+            continue;
+        model_index_each(mi, in->name, put_model, o);
+        for (char **m = in->cfg->models; *m; m++)
+            if (!model_index_has(mi, in->name, str_c(*m)))
+                put_model(o, in->name, str_c(*m), STR("{}"));
+    }
+    buf_addc(&o->b, "],\"failed\":[");
+    o->sep = "";
+    for (size_t i = 0; i < s->n; i++) {
+        const struct instance *in = s->instances[i];
+        if ((c->provider && strcmp(c->provider, in->name) != 0) ||
+            !model_index_why(mi, in->name, why, sizeof(why)))
+            continue;
+        buf_printf(&o->b, "%s{", o->sep);
+        put_str(&o->b, "provider", in->name);
+        buf_addc(&o->b, ",");
+        put_str(&o->b, "reason", why);
+        buf_addc(&o->b, "}");
+        o->sep = ",";
+    }
+    buf_addc(&o->b, "]}");
+}
+
+static void models_listed(void *arg)
+{
+    struct ctl_conn *c = arg;
+    struct models_out o = {.sep = ""};
+
+    c->listing = NULL;
+    buf_init(&o.b, RESULT_MAX);
+    put_models(c, &o);
+    answer(c, &o.b);
+}
+
+static void do_models(struct ctl_conn *c, struct json_object *args)
+{
+    const char *name = js_cstr(args, "provider", NULL);
+    struct listing_job *job;
+
+    if (name && !provider_known(c, name))
+        return;
+    c->provider = name ? strdup(name) : NULL;
+    job = listing_start(&c->host->control_seat->manager, c->provider,
+                        js_bool(args, "refresh", false) ? -1 : LISTING_FRESH_MS,
+                        models_listed, c);
+    if (job)
+        c->listing = job;
+}
+
+/* --- calls --------------------------------------------------------------- */
+
+static void do_chat(struct ctl_conn *c, struct json_object *args)
+{
+    ctl_call(c, PBAY_OP_CHAT, NULL, js_typed(args, "body", json_type_object),
+             false);
+}
+
+static void do_embed(struct ctl_conn *c, struct json_object *args)
+{
+    ctl_call(c, PBAY_OP_EMBED, NULL, js_typed(args, "body", json_type_object),
+             false);
+}
+
+static void do_op(struct ctl_conn *c, struct json_object *args)
+{
+    const char *name = js_cstr(args, "op", "");
+    const char *provider = js_cstr(args, "provider", NULL);
+    int op = ctl_op(name);
+
+    if (!op) {
+        ctl_fail(c, ERR_NOT_SUPPORTED, "there is no operation \"%s\"", name);
+        return;
+    }
+    if (provider && !provider_known(c, provider))
+        return;
+    ctl_call(c, op, provider, js_typed(args, "body", json_type_object), false);
+}
+
+/* --- steering ------------------------------------------------------------ */
+
+static void do_log(struct ctl_conn *c, struct json_object *args)
+{
+    pbay_str level = js_str(args, "level", STR_NONE);
+    enum log_level l;
+    struct buf b;
+
+    if (level.n && log_level_parse(level, &l) < 0) {
+        ctl_fail(c, PBAY_E_INVALID, "there is no log level \"%.*s\"; it is one "
+                 "of error, warn, info, debug", STR_ARG(level));
+        return;
+    }
+    if (level.n) {
+        log_set_level(l);
+        c->host->options.log_level = (int)l;
+    }
+    buf_init(&b, LIM_KIB(1));
+    buf_printf(&b, "{\"level\":\"%s\"}", log_level_name(log_get_level()));
+    answer(c, &b);
+}
+
+static void do_config(struct ctl_conn *c, struct json_object *args)
+{
+    char *text = cfg_show(c->host->snapshot->cfg, js_bool(args, "json", false));
+    struct buf b;
+
+    if (!text) {
+        ctl_fail(c, ERR_INTERNAL, "out of memory");
+        return;
+    }
+    buf_init(&b, RESULT_MAX);
+    buf_addc(&b, "{");
+    put_str(&b, "text", text);
+    buf_addc(&b, "}");
+    free(text);
+    answer(c, &b);
+}
+
+static void do_record(struct ctl_conn *c, struct json_object *args)
+{
+    const char *provider = js_cstr(args, "provider", "");
+    const char *dir = js_cstr(args, "dir", NULL);
+    struct buf b;
+    int rc;
+
+    if (!provider_known(c, provider))
+        return;
+    rc = recorder_set(c->host->recorder, provider, dir);
+    if (rc < 0) {
+        ctl_fail(c, PBAY_E_INVALID, "cannot record into %s: %s",
+                 dir ? dir : "nothing", strerror(-rc));
+        return;
+    }
+    buf_init(&b, LIM_KIB(16));
+    buf_addc(&b, "{");
+    put_str(&b, "dir", dir);
+    buf_addc(&b, "}");
+    answer(c, &b);
+}
+
+static void do_reload(struct ctl_conn *c, struct json_object *args)
+{
+    char **warnings = NULL, *err = NULL;
+    struct buf b;
+
+    (void)args;
+    if (host_reload(c->host, &warnings, &err) < 0) {
+        ctl_fail(c, PBAY_E_INVALID, "the old configuration stays: %s",
+                 err ? err : "out of memory");
+    } else {
+        buf_init(&b, RESULT_MAX);
+        buf_addc(&b, "{");
+        put_list(&b, "warnings", warnings);
+        buf_addc(&b, "}");
+        answer(c, &b);
+    }
+    for (char **w = warnings; w && *w; w++)
+        free(*w);
+    free(warnings);
+    free(err);
+}
+
+static void do_stop(struct ctl_conn *c, struct json_object *args)
+{
+    bool now = js_bool(args, "now", false);
+    struct host *h = c->host;
+
+    ctl_ok(c, STR_NONE);
+    host_stop(h, now);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct ctl_conn *c, struct json_object *args);
+} verbs[] = {
+    {"version", do_version},     {"status", do_status},
+    {"plugins", do_plugins},     {"providers", do_providers},
+    {"provider.test", do_provider_test}, {"models", do_models},
+    {"chat", do_chat},           {"embed", do_embed},
+    {"op", do_op},               {"log", do_log},
+    {"config", do_config},       {"record", do_record},
+    {"reload", do_reload},       {"stop", do_stop},
+};
+
+void ctl_dispatch(struct ctl_conn *c, const char *verb,
+                  struct json_object *args)
+{
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+        if (strcmp(verb, verbs[i].name) == 0) {
+            verbs[i].run(c, args);
+            return;
+        }
+    ctl_fail(c, ERR_NO_ROUTE, "there is no verb \"%s\" in this host", verb);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of struct host, for the files of admin/ only.  Everything in it
+ * belongs to the control thread unless it says otherwise. */
+#ifndef PB_HOST_INT_H
+#define PB_HOST_INT_H
+
+#include "admin/host.h"
+#include "base/loop.h"
+#include "dialect/dialect.h"
+#include "http/server.h"
+#include "manager/listing.h"
+#include "manager/recorder.h"
+
+struct event;
+
+/* One event loop with all that hangs on it. */
+struct seat {
+    struct host *host;
+    struct loop *loop;
+    struct manager manager;     /* the loop's thread */
+    struct dialect dialect;     /* the loop's thread */
+    struct http_server *server; /* NULL for the control loop */
+    bool started, drained;
+};
+
+struct host {
+    struct host_options options;
+    struct catalogue modules;
+    struct snapshot *snapshot;  /* the current one */
+    unsigned old_snapshots;     /* published before, not yet destroyed */
+    struct native_pool *pool;
+    struct model_index *models;
+    struct recorder *recorder;
+
+    struct seat seats[LIM_LOOPS + 1]; /* the last one is the control loop's */
+    size_t n_seats;                   /* all of them */
+    struct seat *control_seat;
+    struct http_tls *tls;
+    struct http_listener **listeners;
+    size_t n_listeners;
+    struct control *control;
+    char *control_path;
+    int lock_fd;
+    struct event *signals[3];
+    struct timer refresh, drain;
+    struct listing_job *listing;
+    int64_t started_ms;
+    size_t undrained;
+    bool draining, now;
+    int status;
+};
+
+/* host_load.c: configuration and modules to a snapshot.  NULL and *err (a
+ * sentence, malloc'd); warnings go to the log, or to *warnings (malloc'd array of
+ * malloc'd sentences) when it is not NULL. */
+struct snapshot *host_load(struct host *h, char ***warnings, char **err);
+/* host.c */
+struct err;
+void host_publish(struct host *h, struct snapshot *s);
+int host_reload(struct host *h, char ***warnings, char **err);
+void host_stop(struct host *h, bool now);
+void host_post(struct loop *l, void (*fn)(void *arg), void *arg);
+
+#endif
