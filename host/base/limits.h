@@ -24,6 +24,11 @@
 #define LIM_HTTP_LINGER LIM_MIB(8)     /* bytes thrown away while lingering */
 #define LIM_OUT_HIGH LIM_KIB(64)       /* pause upstream above this much */
 #define LIM_OUT_LOW LIM_KIB(16)        /* resume below */
+#define LIM_OUT_MAX LIM_MIB(32)        /* backlog of a source that ignores it */
+#define LIM_HTTP_ARENA LIM_MIB(128)    /* a request's memory beside its body */
+#define LIM_HTTP_TURNED_AWAY 64        /* connections over the cap that get a 503;
+                                        * further ones wait unaccepted */
+#define LIM_HTTP_ACCEPT_MS 50          /* pause when descriptors run out */
 
 /* Calls */
 #define LIM_CALL_ARENA LIM_MIB(8)      /* plugin memory for one attempt */

@@ -3,7 +3,14 @@
 
 host_sources += \
 	host/http/chunked.c \
-	host/http/parse.c host/http/parse.h host/http/parse_int.h
+	host/http/conn.c \
+	host/http/input.c \
+	host/http/io.c \
+	host/http/listen.c \
+	host/http/parse.c host/http/parse.h host/http/parse_int.h \
+	host/http/reply.c \
+	host/http/server.c host/http/server.h host/http/server_int.h \
+	host/http/tls.c
 
 # the upstream side, and cutting replies
 host_sources += \

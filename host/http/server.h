@@ -6,11 +6,20 @@
  * its head is complete and chooses how to take the body; it answers through
  * the http_reply_* functions, at once or later, whole or streamed.
  *
+ * Callbacks.  None of a request's callbacks is called from inside a function of
+ * this header: they come from the loop, later in the same turn.  So a request
+ * is still there after http_reply() has returned, until on_end.
+ *
  * A handler that answers before the body has been read is fine: the rest is
  * thrown away within bounds (lingering close) so that the client can read the
  * answer.  Between request and reply the connection is still watched, so that
  * a client that leaves is noticed at once; what it sends meanwhile is kept up
  * to LIM_HTTP_LOOKAHEAD and then no longer read.
+ *
+ * What counts as having left: a reset, and a FIN that comes before the reply is
+ * complete.  A client that only shuts its writing side down after the request
+ * (nc -N) cannot be told from one that is gone; it gets replies that are made
+ * at once, and not those that take time.
  */
 #ifndef PB_HTTP_SERVER_H
 #define PB_HTTP_SERVER_H
@@ -46,7 +55,8 @@ struct http_req {
     void *user;                   /* the handler's */
 
     /* Set by the handler, all optional.  None is called after on_end. */
-    /* A piece of the body arrived (streamed bodies). */
+    /* A piece of the body arrived (streamed bodies).  After pausing, what has
+     * been read already may still come: LIM_HTTP_LOOKAHEAD bytes at most. */
     void (*on_data)(struct http_req *, pbay_str piece);
     /* The body is complete; whole bodies: `body` is all of it and stays until
      * on_end. */
@@ -54,7 +64,8 @@ struct http_req {
     /* A streamed reply's backlog fell below LIM_OUT_LOW. */
     void (*on_drain)(struct http_req *);
     /* The last call for this request: the reply is out (ok), or the client has
-     * left or failed before that (!ok). */
+     * left or failed before that, or the server has answered in the handler's
+     * place: body too large, malformed, too slow (!ok). */
     void (*on_end)(struct http_req *, bool ok);
 };
 
@@ -65,6 +76,8 @@ typedef void http_handler(struct http_req *req, void *arg);
 typedef size_t http_error_body(pbay_str path, int status, const char *why,
                                char *dst, size_t room);
 
+/* NULL, with a line in the log, when memory is out or the loop is not epoll's.
+ * The host ignores SIGPIPE. */
 struct http_server *http_server_new(struct loop *loop,
                                     const struct http_limits *limits,
                                     http_handler *handler, void *arg,
@@ -73,9 +86,12 @@ struct http_server *http_server_new(struct loop *loop,
 void http_server_set_limits(struct http_server *s,
                             const struct http_limits *limits);
 /* Stop keep-alive: idle connections close now, busy ones after their reply.
- * `drained` is called on the loop when none is left. */
+ * `drained` is called on the loop when none is left; it may free the server.
+ * Free the listeners before, or connections keep coming. */
 void http_server_drain(struct http_server *s, void (*drained)(void *), void *arg);
-/* Close everything at once; every request gets on_end(false). */
+/* Close everything at once; every request gets on_end(false).  Not from a
+ * callback of a request; on the loop's thread, or after it has ended but before
+ * loop_free(). */
 void http_server_free(struct http_server *s);
 /* Open connections of this loop's server. [any] */
 size_t http_server_conns(const struct http_server *s);
@@ -102,7 +118,8 @@ void http_reply_begin(struct http_req *req, int status, const pbay_kv *headers,
  * on_drain.  After the client has left it swallows the bytes. */
 size_t http_reply_write(struct http_req *req, pbay_str bytes);
 void http_reply_end(struct http_req *req);
-/* Break the connection so that the client sees that the reply is not whole. */
+/* Break the connection so that the client sees that the reply is not whole;
+ * what was written before still goes out.  on_end(false) follows. */
 void http_reply_abort(struct http_req *req);
 /* Send what is held back (the head) now. */
 void http_reply_flush(struct http_req *req);
