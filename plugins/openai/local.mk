@@ -1,4 +1,19 @@
 # SPDX-License-Identifier: MIT
 # The provider openai.
 
-openai_sources =
+openai_sources = \
+	plugins/openai/openai.c plugins/openai/openai.h \
+	plugins/openai/manifest.h \
+	plugins/openai/build.c \
+	plugins/openai/chat.c \
+	plugins/openai/emit.c \
+	plugins/openai/feed.c \
+	plugins/openai/items.c \
+	plugins/openai/usage.c
+
+pluginlib_LTLIBRARIES += plugins/openai/openai.la
+plugins_openai_openai_la_SOURCES = $(openai_sources)
+plugins_openai_openai_la_CPPFLAGS = $(plugin_cppflags)
+plugins_openai_openai_la_CFLAGS = $(plugin_cflags)
+plugins_openai_openai_la_LDFLAGS = $(plugin_ldflags)
+plugins_openai_openai_la_LIBADD = $(plugin_libadd)

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/* openai.so: from a request to the exchange that puts it to the provider.  A
+ * body goes up as it came, in pieces; only what must differ is edited. */
+#include <string.h>
+
+#include "openai.h"
+
+#define EDITS 8
+
+struct edits {
+    pbay_kv kv[EDITS];
+    size_t n;
+};
+
+static int equal(pbay_str a, pbay_str b)
+{
+    return a.n == b.n && (!a.n || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static pbay_str find(const pbay_request *req, const char *name)
+{
+    return pbay_json_find(req->members, req->n_members, name);
+}
+
+/* A name for the member's new value; an empty value drops it. */
+static void edit(struct edits *e, pbay_str name, pbay_str value)
+{
+    if (e->n < EDITS)
+        e->kv[e->n++] = (pbay_kv){name, value};
+}
+
+/* JSON text in memory of the call. */
+static char *grow(void *arg, char *old, size_t n, size_t room)
+{
+    void **with = arg;
+    const struct openai *o = with[0];
+    const struct call *c = with[1];
+    char *p = o->host->alloc(c->call, room);
+
+    if (p && n)
+        memcpy(p, old, n);
+    return p;
+}
+
+static pbay_rc quoted(struct openai *o, struct call *c, pbay_str text,
+                      pbay_str *out)
+{
+    void *with[2] = {o, c};
+    pbay_out w = {.grow = grow, .arg = with};
+
+    pbay_out_string(&w, text);
+    *out = (pbay_str){w.p, w.n};
+    return w.failed ? PBAY_NOMEM : PBAY_OK;
+}
+
+/* ------------------------------------------------------------------- edits */
+
+static pbay_rc edit_model(struct openai *o, struct call *c,
+                          const pbay_request *req, struct edits *e)
+{
+    pbay_str now = find(req, "model"), text;
+
+    if (!req->model.n)
+        return PBAY_OK;
+    if (pbay_json_type(now) == 's') {
+        text = pbay_text(o->host, c->call, now);
+        if (!text.p)
+            return PBAY_NOMEM;
+        if (equal(text, req->model))
+            return PBAY_OK;
+    }
+    if (quoted(o, c, req->model, &text) != PBAY_OK)
+        return PBAY_NOMEM;
+    edit(e, OA("model"), text);
+    return PBAY_OK;
+}
+
+/* The client's stream_options with include_usage put in front. */
+static pbay_rc with_usage(struct openai *o, struct call *c, pbay_str options,
+                          pbay_str *out)
+{
+    static const pbay_str plain = PBAY_LIT("{\"include_usage\":true}");
+    void *with[2] = {o, c};
+    pbay_out w = {.grow = grow, .arg = with};
+    pbay_str value;
+    size_t pos = 0;
+
+    *out = plain;
+    if (pbay_json_type(options) != 'o' ||
+        !pbay_json_next(options, &pos, NULL, &value))
+        return PBAY_OK;
+    pbay_out_cstr(&w, "{\"include_usage\":true,");
+    pbay_out_raw(&w, (pbay_str){options.p + 1, options.n - 1});
+    *out = (pbay_str){w.p, w.n};
+    return w.failed ? PBAY_NOMEM : PBAY_OK;
+}
+
+static pbay_rc edit_stream(struct openai *o, struct call *c,
+                           const pbay_request *req, struct edits *e)
+{
+    int streams = (req->flags & PBAY_RQ_STREAM) != 0;
+    int pass = (req->flags & PBAY_RQ_PASS) != 0;
+    pbay_str options = find(req, "stream_options"), value;
+    char type = pbay_json_type(options);
+
+    if (streams != pbay_json_true(find(req, "stream")))
+        edit(e, OA("stream"), streams ? OA("true") : OA("false"));
+    if (!streams || !o->stream_options) {
+        /* What OpenAI refuses without `stream`, and some always. */
+        if (type && !pass)
+            edit(e, OA("stream_options"), (pbay_str){NULL, 0});
+        return PBAY_OK;
+    }
+    if (type && type != 'o' && type != '0')
+        return PBAY_OK; /* the provider will say what is wrong with it */
+    value = pbay_json_get(options, "include_usage");
+    if (value.n)
+        return PBAY_OK;
+    if (with_usage(o, c, options, &value) != PBAY_OK)
+        return PBAY_NOMEM;
+    edit(e, OA("stream_options"), value);
+    c->usage_added = 1;
+    return PBAY_OK;
+}
+
+static int starts(pbay_str s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return s.n >= n && memcmp(s.p, prefix, n) == 0;
+}
+
+/* OpenAI's own models that refuse max_tokens. */
+static int reasons(pbay_str model)
+{
+    static const char *const families[] = {"o1", "o3", "o4", "gpt-5", "gpt-6"};
+
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (starts(model, families[i]))
+            return 1;
+    return 0;
+}
+
+static void edit_limit(const struct openai *o, const pbay_request *req,
+                       struct edits *e)
+{
+    pbay_str old_name = OA("max_tokens"), new_name = OA("max_completion_tokens");
+    pbay_str old_value = find(req, "max_tokens");
+    pbay_str new_value = find(req, "max_completion_tokens");
+    int to_new = o->max_tokens_field == LIMIT_NEW ||
+                 (o->max_tokens_field == LIMIT_AUTO && reasons(req->model) &&
+                  !(req->flags & PBAY_RQ_PASS));
+
+    if (to_new && old_value.n) {
+        edit(e, old_name, (pbay_str){NULL, 0});
+        if (!new_value.n)
+            edit(e, new_name, old_value);
+    } else if (o->max_tokens_field == LIMIT_OLD && new_value.n) {
+        edit(e, new_name, (pbay_str){NULL, 0});
+        if (!old_value.n)
+            edit(e, old_name, new_value);
+    }
+}
+
+/* ---------------------------------------------------------------- exchange */
+
+/* Names of a client's headers that are ours to set, or concern only us. */
+static int ours(pbay_str name)
+{
+    static const char *const names[] = {"accept", "content-type",
+                                        "openai-organization",
+                                        "openai-project"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n = strlen(names[i]), k = 0;
+        while (k < n && k < name.n && (name.p[k] | 0x20) == (names[i][k] | 0x20))
+            k++;
+        if (k == n && name.n == n)
+            return 1;
+    }
+    return 0;
+}
+
+static pbay_str accept_of(const pbay_request *req, const pbay_exchange *x)
+{
+    pbay_str v = pbay_header(req->headers, req->n_headers, "accept");
+
+    if (req->op == PBAY_OP_RAW)
+        return v.n ? v : OA("*/*");
+    return x->framing == PBAY_FRAME_SSE ? OA("text/event-stream")
+                                        : OA("application/json");
+}
+
+static pbay_rc headers(struct openai *o, struct call *c,
+                       const pbay_request *req, pbay_exchange *x)
+{
+    int pass = req->op == PBAY_OP_RAW || (req->flags & PBAY_RQ_PASS);
+    size_t n = 0, theirs = pass ? req->n_headers : 0;
+    pbay_kv *h = o->host->alloc(c->call, (4 + theirs) * sizeof *h);
+
+    if (!h)
+        return PBAY_NOMEM;
+    h[n++] = (pbay_kv){OA("Accept"), accept_of(req, x)};
+    if (x->n_body || x->flags & PBAY_X_BODY_FOLLOWS)
+        h[n++] = (pbay_kv){OA("Content-Type"), req->content_type.n
+                                                   ? req->content_type
+                                                   : OA("application/json")};
+    if (o->organization.n)
+        h[n++] = (pbay_kv){OA("OpenAI-Organization"), o->organization};
+    if (o->project.n)
+        h[n++] = (pbay_kv){OA("OpenAI-Project"), o->project};
+    for (size_t i = 0; i < theirs; i++)
+        if (!ours(req->headers[i].k))
+            h[n++] = req->headers[i];
+    x->headers = h;
+    x->n_headers = n;
+    x->auth = OA("bearer");
+    return PBAY_OK;
+}
+
+static pbay_rc post(struct openai *o, struct call *c, const pbay_request *req,
+                    pbay_str path, struct edits *e, pbay_exchange *x)
+{
+    pbay_rc rc = edit_model(o, c, req, e);
+
+    if (rc != PBAY_OK)
+        return rc;
+    x->method = OA("POST");
+    x->path = path;
+    if (req->flags & PBAY_RQ_PASS)
+        x->flags |= PBAY_X_REPLY_PASS;
+    return pbay_edit(o->host, c->call, req->body, req->members, req->n_members,
+                     e->kv, e->n, &x->body, &x->n_body);
+}
+
+static pbay_rc build_chat(struct openai *o, struct call *c,
+                          const pbay_request *req, pbay_exchange *x)
+{
+    struct edits e = {.n = 0};
+    pbay_rc rc;
+
+    if (req->flags & PBAY_RQ_CONTINUE) {
+        c->failed = 1;
+        return pbay_fail(o->host, c->call, PBAY_E_INVALID, "messages",
+                         "this provider cannot go on with an answer that was "
+                         "begun; end the messages with a turn of the user");
+    }
+    rc = edit_stream(o, c, req, &e);
+    if (rc != PBAY_OK)
+        return rc;
+    edit_limit(o, req, &e);
+    x->framing = req->flags & PBAY_RQ_STREAM ? PBAY_FRAME_SSE
+                                             : PBAY_FRAME_WHOLE;
+    return post(o, c, req, o->chat_path, &e, x);
+}
+
+static pbay_rc build_list(struct openai *o, struct call *c,
+                          const pbay_request *req, pbay_exchange *x)
+{
+    x->method = OA("GET");
+    x->path = o->models_path;
+    x->framing = PBAY_FRAME_WHOLE;
+    x->flags |= PBAY_X_IDEMPOTENT;
+    if (req->op == PBAY_OP_LIST)
+        c->search = pbay_text(o->host, c->call, find(req, "search"));
+    return PBAY_OK;
+}
+
+static int path_byte(unsigned char b)
+{
+    return (b >= '0' && b <= '9') || (b >= 'A' && b <= 'Z') ||
+           (b >= 'a' && b <= 'z') || (b && strchr("-._~/:@!$&'()*+,;=", b));
+}
+
+/* A model's own page; slashes are part of many names and stay. */
+static pbay_rc build_show(struct openai *o, struct call *c,
+                          const pbay_request *req, pbay_exchange *x)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    pbay_str model = req->model;
+    char *p;
+    size_t n;
+
+    if (!model.n)
+        model = pbay_text(o->host, c->call, find(req, "model"));
+    if (!model.n) {
+        c->failed = 1;
+        return pbay_fail(o->host, c->call, PBAY_E_INVALID, "model",
+                         "which model?");
+    }
+    c->model = model;
+    build_list(o, c, req, x);
+    if (o->lookup_in_list)
+        return PBAY_OK;
+    n = o->models_path.n;
+    p = o->host->alloc(c->call, n + 1 + 3 * model.n);
+    if (!p)
+        return PBAY_NOMEM;
+    memcpy(p, o->models_path.p, n);
+    p[n++] = '/';
+    for (size_t i = 0; i < model.n; i++) {
+        unsigned char b = (unsigned char)model.p[i];
+        if (path_byte(b)) {
+            p[n++] = (char)b;
+        } else {
+            p[n++] = '%';
+            p[n++] = hex[b >> 4];
+            p[n++] = hex[b & 15];
+        }
+    }
+    x->path = (pbay_str){p, n};
+    return PBAY_OK;
+}
+
+/* Does a path stay under the base URL?  No way up, however it is written. */
+static int path_stays(pbay_str path)
+{
+    size_t dots = 0, others = 0;
+
+    if (!path.n || path.p[0] != '/')
+        return 0;
+    for (size_t i = 1; i <= path.n; i++) {
+        if (i == path.n || path.p[i] == '/' || path.p[i] == '\\') {
+            if ((dots == 1 || dots == 2) && !others)
+                return 0;
+            dots = others = 0;
+        } else if (path.p[i] == '.') {
+            dots++;
+        } else if (path.n - i >= 3 && path.p[i] == '%' &&
+                   path.p[i + 1] == '2' &&
+                   (path.p[i + 2] == 'e' || path.p[i + 2] == 'E')) {
+            dots++;
+            i += 2;
+        } else if (path.p[i] == '?' || path.p[i] == '#') {
+            return 0;
+        } else {
+            others++;
+        }
+    }
+    return 1;
+}
+
+static pbay_rc build_raw(struct openai *o, struct call *c,
+                         const pbay_request *req, pbay_exchange *x)
+{
+    pbay_str *body;
+    char *p;
+
+    if (!path_stays(req->path)) {
+        c->failed = 1;
+        return pbay_fail(o->host, c->call, PBAY_E_INVALID, "path",
+                         "the path must start with / and stay below the base "
+                         "URL");
+    }
+    x->method = req->method;
+    x->path = req->path;
+    x->framing = PBAY_FRAME_RAW;
+    x->flags |= PBAY_X_REPLY_PASS;
+    if (req->flags & PBAY_RQ_BODY_FOLLOWS)
+        x->flags |= PBAY_X_BODY_FOLLOWS;
+    if (equal(req->method, OA("GET")) || equal(req->method, OA("HEAD")))
+        x->flags |= PBAY_X_IDEMPOTENT;
+    if (req->query.n) {
+        p = o->host->alloc(c->call, req->path.n + 1 + req->query.n);
+        if (!p)
+            return PBAY_NOMEM;
+        memcpy(p, req->path.p, req->path.n);
+        p[req->path.n] = '?';
+        memcpy(p + req->path.n + 1, req->query.p, req->query.n);
+        x->path = (pbay_str){p, req->path.n + 1 + req->query.n};
+    }
+    if (req->body.n) {
+        body = o->host->alloc(c->call, sizeof *body);
+        if (!body)
+            return PBAY_NOMEM;
+        *body = req->body;
+        x->body = body;
+        x->n_body = 1;
+    }
+    return PBAY_OK;
+}
+
+/* Image generation streams too, with events of its own. */
+static pbay_rc build_image(struct openai *o, struct call *c,
+                           const pbay_request *req, pbay_exchange *x)
+{
+    struct edits e = {.n = 0};
+    int streams = pbay_json_true(find(req, "stream"));
+
+    x->framing = streams ? PBAY_FRAME_SSE : PBAY_FRAME_WHOLE;
+    return post(o, c, req, o->images_path, &e, x);
+}
+
+pbay_rc oa_build(struct openai *o, struct call *c, const pbay_request *req,
+                 pbay_exchange *x)
+{
+    struct edits none = {.n = 0};
+    pbay_rc rc;
+
+    c->op = req->op;
+    c->want = req->want;
+    c->flags = req->flags;
+    x->framing = PBAY_FRAME_WHOLE;
+    switch (req->op) {
+    case PBAY_OP_CHAT:
+        rc = build_chat(o, c, req, x);
+        break;
+    case PBAY_OP_EMBED:
+        x->flags |= PBAY_X_IDEMPOTENT;
+        rc = post(o, c, req, o->embeddings_path, &none, x);
+        break;
+    case PBAY_OP_MODERATE:
+        x->flags |= PBAY_X_IDEMPOTENT;
+        rc = post(o, c, req, o->moderations_path, &none, x);
+        break;
+    case PBAY_OP_IMAGE:
+        rc = build_image(o, c, req, x);
+        break;
+    case PBAY_OP_LIST:
+    case PBAY_OP_HEALTH:
+        rc = build_list(o, c, req, x);
+        break;
+    case PBAY_OP_SHOW:
+        rc = build_show(o, c, req, x);
+        break;
+    case PBAY_OP_RAW:
+        rc = build_raw(o, c, req, x);
+        break;
+    default:
+        return PBAY_NOSYS;
+    }
+    return rc == PBAY_OK ? headers(o, c, req, x) : rc;
+}

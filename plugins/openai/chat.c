@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* openai.so: the choices of a chat, in the chunks of a stream or whole.  Both
+ * have the same form but for the name of the message (`delta`, `message`). */
+#include <stdio.h>
+#include <string.h>
+
+#include "openai.h"
+
+#define CHOICES_MAX 1024u
+#define TOOLS_MAX 1024u
+
+static pbay_rc too_many(struct openai *o, struct call *c)
+{
+    return oa_error(o, c, PBAY_E_PROTOCOL,
+                    "the reply has more choices or tool calls than can be");
+}
+
+static struct choice *choice_at(struct openai *o, struct call *c,
+                                uint32_t index)
+{
+    struct choice *at;
+
+    for (at = c->choices; at; at = at->next)
+        if (at->index == index)
+            return at;
+    if (c->n_choices == CHOICES_MAX)
+        return NULL;
+    at = o->host->alloc(c->call, sizeof *at);
+    if (at) {
+        at->index = index;
+        at->next = c->choices;
+        c->choices = at;
+        c->n_choices++;
+    }
+    return at;
+}
+
+/* A string with something in it. */
+static int filled(pbay_str value)
+{
+    return pbay_json_type(value) == 's' && value.n > 2;
+}
+
+/* Anything with something in it. */
+static int present(pbay_str value)
+{
+    pbay_str v;
+    size_t pos = 0;
+
+    switch (pbay_json_type(value)) {
+    case 's':
+        return value.n > 2;
+    case 'a':
+    case 'o':
+        return pbay_json_next(value, &pos, NULL, &v);
+    default:
+        return 0;
+    }
+}
+
+/* ------------------------------------------------------------ text of parts */
+
+static pbay_rc text_event(struct openai *o, struct call *c,
+                          const struct choice *ch, uint32_t type,
+                          pbay_str value, pbay_str logprobs)
+{
+    pbay_event ev = {.type = type, .choice = ch->index, .json = logprobs};
+
+    if (!oa_wants(c, type))
+        return PBAY_OK;
+    if (filled(value))
+        return oa_emit_text(o, c, &ev, value);
+    return logprobs.n ? oa_emit(o, c, &ev) : PBAY_OK;
+}
+
+/* Mistral's content in parts: text, refusal, and thinking, which has parts of
+ * its own. */
+static pbay_rc parts(struct openai *o, struct call *c, const struct choice *ch,
+                     pbay_str list, uint32_t type, int depth)
+{
+    static const pbay_str none = {NULL, 0};
+    pbay_str part;
+    size_t pos = 0;
+    pbay_rc rc = PBAY_OK;
+
+    while (rc == PBAY_OK && pbay_json_next(list, &pos, NULL, &part)) {
+        pbay_str kind = pbay_json_get(part, "type");
+        pbay_str inner = pbay_json_get(part, "thinking");
+        if (pbay_json_is(kind, "thinking") && pbay_json_type(inner) == 'a') {
+            if (depth == 0)
+                rc = parts(o, c, ch, inner, PBAY_EV_REASONING, 1);
+        } else if (pbay_json_is(kind, "thinking")) {
+            rc = text_event(o, c, ch, PBAY_EV_REASONING, inner, none);
+        } else if (pbay_json_is(kind, "refusal")) {
+            rc = text_event(o, c, ch, PBAY_EV_REFUSAL,
+                            pbay_json_get(part, "refusal"), none);
+        } else if (pbay_json_is(kind, "text") ||
+                   pbay_json_is(kind, "output_text")) {
+            rc = text_event(o, c, ch, type, pbay_json_get(part, "text"), none);
+        }
+    }
+    return rc;
+}
+
+/* --------------------------------------------------------------- tool calls */
+
+/* The id that a server left out: unlike any other of this reply, and of others
+ * as far as their ids differ. */
+static pbay_str made_id(struct openai *o, struct call *c)
+{
+    char text[48];
+    uint32_t h = 2166136261u;
+    char *p;
+    int n;
+
+    for (size_t i = 0; i < c->reply_id.n; i++)
+        h = (h ^ (unsigned char)c->reply_id.p[i]) * 16777619u;
+    n = snprintf(text, sizeof text, "call_%08x_%u", h, c->n_calls_named++);
+    p = o->host->alloc(c->call, (size_t)n);
+    if (!p)
+        return (pbay_str){NULL, 0};
+    memcpy(p, text, (size_t)n);
+    return (pbay_str){p, (size_t)n};
+}
+
+static struct tool *tool_new(struct openai *o, struct call *c,
+                             struct choice *ch, uint32_t given)
+{
+    struct tool *t;
+
+    if (ch->n_tools == TOOLS_MAX)
+        return NULL;
+    t = o->host->alloc(c->call, sizeof *t);
+    if (t) {
+        t->given = given;
+        t->index = ch->n_tools++;
+        t->next = ch->tools;
+        ch->tools = t;
+    }
+    return t;
+}
+
+static int same_id(const struct tool *t, pbay_str id)
+{
+    return t->id.n == id.n && memcmp(t->id.p, id.p, id.n) == 0;
+}
+
+/* Which call is this fragment of?  By its index.  Without one: an id, or else a
+ * name, that is new starts another call.  A new id under an index that is taken
+ * is another call as well (some servers number every call 0). */
+static struct tool *tool_of(struct openai *o, struct call *c,
+                            struct choice *ch, pbay_str index, pbay_str id,
+                            int named)
+{
+    struct tool *t = ch->tools;
+    int64_t given = -1;
+
+    if (pbay_json_i64(index, &given) == 0 && given >= 0 &&
+        given <= UINT32_MAX) {
+        while (t && t->given != (uint32_t)given)
+            t = t->next;
+        if (t && !(t->started && id.n && t->id.n && !same_id(t, id)))
+            return t;
+    } else if (t && !(id.n ? t->id.n && !same_id(t, id)
+                           : named && t->started)) {
+        return t;
+    }
+    return tool_new(o, c, ch, given < 0 ? ch->n_tools : (uint32_t)given);
+}
+
+static pbay_rc tool_piece(struct openai *o, struct call *c,
+                          const struct choice *ch, struct tool *t,
+                          pbay_str name, pbay_str args)
+{
+    pbay_event ev = {.type = PBAY_EV_CALL, .choice = ch->index,
+                     .index = t->index};
+    char type = pbay_json_type(args);
+
+    if (!oa_wants(c, PBAY_EV_CALL))
+        return PBAY_OK;
+    if (!t->started) {
+        if (!filled(name)) {
+            if (!filled(args) && type != 'o')
+                return PBAY_OK; /* the name may still come */
+            return oa_error(o, c, PBAY_E_PROTOCOL,
+                            "the reply calls a tool without naming it");
+        }
+        if (!t->id.n)
+            t->id = made_id(o, c);
+        ev.id = t->id;
+        ev.name = pbay_text(o->host, c->call, name);
+        if (!ev.id.n || !ev.name.n)
+            return PBAY_NOMEM;
+        t->started = 1;
+    }
+    if (type == 'o') {
+        ev.text = args; /* Mistral may send the object itself */
+        return oa_emit(o, c, &ev);
+    }
+    if (filled(args))
+        return oa_emit_text(o, c, &ev, args);
+    return ev.id.n ? oa_emit(o, c, &ev) : PBAY_OK;
+}
+
+static pbay_rc tool(struct openai *o, struct call *c, struct choice *ch,
+                    pbay_str item, int whole)
+{
+    pbay_str fn = pbay_json_get(item, "function");
+    pbay_str id = pbay_text(o->host, c->call, pbay_json_get(item, "id"));
+    pbay_str name, args;
+    struct tool *t;
+
+    if (pbay_json_type(fn) == 'o') {
+        args = pbay_json_get(fn, "arguments");
+    } else {
+        fn = pbay_json_get(item, "custom");
+        args = pbay_json_get(fn, "input");
+    }
+    name = pbay_json_get(fn, "name");
+    if (whole)
+        t = tool_new(o, c, ch, ch->n_tools);
+    else
+        t = tool_of(o, c, ch, pbay_json_get(item, "index"), id, filled(name));
+    if (!t)
+        return too_many(o, c);
+    if (!t->id.n)
+        t->id = id;
+    return tool_piece(o, c, ch, t, name, args);
+}
+
+static pbay_rc tools(struct openai *o, struct call *c, struct choice *ch,
+                     pbay_str message, int whole)
+{
+    pbay_str list = pbay_json_get(message, "tool_calls"), item;
+    pbay_str old = pbay_json_get(message, "function_call");
+    size_t pos = 0;
+    pbay_rc rc = PBAY_OK;
+
+    while (rc == PBAY_OK && pbay_json_next(list, &pos, NULL, &item))
+        rc = tool(o, c, ch, item, whole);
+    if (rc == PBAY_OK && pbay_json_type(old) == 'o') {
+        struct tool *t = ch->tools ? ch->tools : tool_new(o, c, ch, 0);
+        if (!t)
+            return too_many(o, c);
+        rc = tool_piece(o, c, ch, t, pbay_json_get(old, "name"),
+                        pbay_json_get(old, "arguments"));
+    }
+    return rc;
+}
+
+/* -------------------------------------------------------------------- stops */
+
+static const struct {
+    const char *word;
+    uint32_t code;
+} stops[] = {
+    {"stop", PBAY_STOP_END},
+    {"length", PBAY_STOP_LENGTH},
+    {"tool_calls", PBAY_STOP_TOOL},
+    {"function_call", PBAY_STOP_TOOL},
+    {"content_filter", PBAY_STOP_FILTER},
+    {"eos", PBAY_STOP_END},               /* Together */
+    {"model_length", PBAY_STOP_CONTEXT},  /* Mistral */
+    {"end_turn", PBAY_STOP_END},
+    {"max_tokens", PBAY_STOP_LENGTH},
+    {"tool_use", PBAY_STOP_TOOL},
+};
+
+static pbay_rc stop_now(struct openai *o, struct call *c, struct choice *ch,
+                        uint32_t code, pbay_str name)
+{
+    pbay_event ev = {.type = PBAY_EV_STOP, .choice = ch->index, .code = code,
+                     .name = name};
+
+    ch->stopped = 1;
+    ch->held_stop = 0;
+    return oa_emit(o, c, &ev);
+}
+
+static pbay_rc stop(struct openai *o, struct call *c, struct choice *ch,
+                    pbay_str word)
+{
+    uint32_t code = PBAY_STOP_END;
+
+    if (pbay_json_is(word, "error"))
+        return oa_error(o, c, PBAY_E_UPSTREAM,
+                        "the provider ended the answer with an error");
+    if (pbay_json_is(word, "insufficient_system_resource")) /* DeepSeek */
+        return oa_error(o, c, PBAY_E_OVERLOADED,
+                        "the provider ran out of resources during the answer");
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
+        if (pbay_json_is(word, stops[i].word))
+            code = stops[i].code;
+    /* Some servers say "stop" whatever the answer ended with. */
+    if (pbay_json_is(word, "stop") && ch->n_tools)
+        code = PBAY_STOP_TOOL;
+    if (o->end_at_finish && c->framing == PBAY_FRAME_SSE) {
+        ch->held_stop = code;
+        ch->held_name = pbay_text(o->host, c->call, word);
+        return PBAY_OK;
+    }
+    return stop_now(o, c, ch, code, pbay_text(o->host, c->call, word));
+}
+
+pbay_rc oa_stops(struct openai *o, struct call *c)
+{
+    struct choice *ch, *lowest;
+    pbay_rc rc = PBAY_OK;
+
+    for (;;) {
+        /* The list is in no order; stops come by choice. */
+        for (lowest = NULL, ch = c->choices; ch; ch = ch->next)
+            if (!ch->stopped && (!lowest || ch->index < lowest->index))
+                lowest = ch;
+        if (!lowest || rc != PBAY_OK)
+            return rc;
+        rc = stop_now(o, c, lowest,
+                      lowest->held_stop ? lowest->held_stop
+                      : lowest->n_tools ? (uint32_t)PBAY_STOP_TOOL
+                                        : (uint32_t)PBAY_STOP_END,
+                      lowest->held_name);
+    }
+}
+
+/* ------------------------------------------------------------------ choices */
+
+/* Has the message something of the answer in it?  (A role, or an empty text, is
+ * prelude.) */
+static int answers(pbay_str message)
+{
+    static const char *const names[] = {
+        "content",   "tool_calls",        "function_call",
+        "refusal",   "reasoning",         "reasoning_content",
+        "audio",     "reasoning_details", "images"};
+    pbay_str key, value;
+    size_t pos = 0;
+
+    while (pbay_json_next(message, &pos, &key, &value))
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (key.n == strlen(names[i]) &&
+                memcmp(key.p, names[i], key.n) == 0 && present(value))
+                return 1;
+    return 0;
+}
+
+static pbay_rc message(struct openai *o, struct call *c, struct choice *ch,
+                       pbay_str m, pbay_str logprobs, int whole)
+{
+    static const pbay_str none = {NULL, 0};
+    pbay_str v = pbay_json_get(m, "reasoning");
+    pbay_rc rc;
+
+    if (!filled(v))
+        v = pbay_json_get(m, "reasoning_content");
+    rc = text_event(o, c, ch, PBAY_EV_REASONING, v, none);
+    if (rc != PBAY_OK)
+        return rc;
+    v = pbay_json_get(m, "content");
+    if (pbay_json_type(v) == 'a')
+        rc = parts(o, c, ch, v, PBAY_EV_TEXT, 0);
+    else
+        rc = text_event(o, c, ch, PBAY_EV_TEXT, v, logprobs);
+    if (rc == PBAY_OK)
+        rc = text_event(o, c, ch, PBAY_EV_REFUSAL, pbay_json_get(m, "refusal"),
+                        none);
+    if (rc == PBAY_OK)
+        rc = tools(o, c, ch, m, whole);
+    return rc;
+}
+
+static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
+                          uint32_t place)
+{
+    pbay_str delta = pbay_json_get(item, "delta"), finish, logprobs;
+    int whole = pbay_json_type(delta) != 'o';
+    struct choice *ch;
+    int64_t index;
+    pbay_rc rc;
+
+    if (whole)
+        delta = pbay_json_get(item, "message");
+    finish = pbay_json_get(item, "finish_reason");
+    logprobs = pbay_json_get(pbay_json_get(item, "logprobs"), "content");
+    if (!present(logprobs))
+        logprobs = (pbay_str){NULL, 0};
+    if (pbay_json_i64(pbay_json_get(item, "index"), &index) < 0 || index < 0 ||
+        index > UINT32_MAX)
+        index = place;
+    ch = choice_at(o, c, (uint32_t)index);
+    if (!ch)
+        return too_many(o, c);
+    if (ch->stopped)
+        return PBAY_OK; /* a stop is the last of its choice */
+    if (answers(delta) || logprobs.n || filled(finish)) {
+        rc = oa_content(o, c);
+        if (rc != PBAY_OK)
+            return rc;
+    }
+    rc = message(o, c, ch, delta, logprobs, whole);
+    if (rc == PBAY_OK && filled(finish))
+        rc = stop(o, c, ch, finish);
+    return rc;
+}
+
+pbay_rc oa_choices(struct openai *o, struct call *c, pbay_str choices)
+{
+    pbay_str item;
+    size_t pos = 0;
+    uint32_t place = 0;
+    pbay_rc rc = PBAY_OK;
+
+    while (rc == PBAY_OK && pbay_json_next(choices, &pos, NULL, &item))
+        rc = one_choice(o, c, item, place++);
+    return rc;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* openai.so: the reply.  A record is looked at once: is it an error, the end
+ * mark, or what kind of answer? */
+#include <string.h>
+
+#include "openai.h"
+
+/* The members of a reply or chunk that mean something here. */
+struct view {
+    pbay_str id, model, choices, usage, error, groq, object, type, message,
+        detail;
+};
+
+static void view(pbay_str data, struct view *v)
+{
+    const struct {
+        const char *name;
+        pbay_str *to;
+    } members[] = {
+        {"id", &v->id},         {"model", &v->model},
+        {"choices", &v->choices}, {"usage", &v->usage},
+        {"error", &v->error},   {"x_groq", &v->groq},
+        {"object", &v->object}, {"type", &v->type},
+        {"message", &v->message}, {"detail", &v->detail}};
+    pbay_str key, value;
+    size_t pos = 0;
+
+    memset(v, 0, sizeof *v);
+    while (pbay_json_next(data, &pos, &key, &value))
+        for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+            if (key.n == strlen(members[i].name) &&
+                memcmp(key.p, members[i].name, key.n) == 0)
+                *members[i].to = value;
+}
+
+static int is_null(pbay_str value)
+{
+    return !value.n || pbay_json_type(value) == '0';
+}
+
+static pbay_str trim(pbay_str s)
+{
+    while (s.n && s.p[0] && strchr(" \t\r\n", s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && s.p[s.n - 1] && strchr(" \t\r\n", s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+static int is_text(pbay_str s, const char *text)
+{
+    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
+}
+
+/* -------------------------------------------------------------------- head */
+
+/* Headers that an error must still know when the head is gone. */
+static const char *const kept[] = {
+    "date",           "retry-after",      "retry-after-ms",
+    "x-should-retry", "x-request-id",     "request-id",
+    "apim-request-id", "x-generation-id", "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",         "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens"};
+#define KEPT (sizeof kept / sizeof *kept)
+
+static pbay_str copy(struct openai *o, struct call *c, pbay_str s)
+{
+    char *p = s.n ? o->host->alloc(c->call, s.n) : NULL;
+
+    if (p)
+        memcpy(p, s.p, s.n);
+    return (pbay_str){p, p ? s.n : 0};
+}
+
+/* Its place in `kept`, or KEPT. */
+static size_t place_of(pbay_str name)
+{
+    size_t i = 0;
+
+    while (i < KEPT &&
+           !(strlen(kept[i]) == name.n && memcmp(kept[i], name.p, name.n) == 0))
+        i++;
+    return i;
+}
+
+static void keep_head(struct openai *o, struct call *c, const pbay_head *head)
+{
+    pbay_kv *h = NULL;
+    size_t n = 0;
+
+    c->head = (pbay_head){.size = sizeof c->head, .status = head->status};
+    for (size_t i = 0; i < head->n_headers && n < KEPT; i++) {
+        size_t k = place_of(head->headers[i].k);
+        pbay_str v;
+        if (k == KEPT)
+            continue;
+        if (!h)
+            h = o->host->alloc(c->call, KEPT * sizeof *h);
+        v = h ? copy(o, c, head->headers[i].v) : (pbay_str){NULL, 0};
+        if (v.n)
+            h[n++] = (pbay_kv){{kept[k], strlen(kept[k])}, v};
+    }
+    c->head.headers = h;
+    c->head.n_headers = n;
+}
+
+static void put_number(pbay_out *w, const char *name, int64_t v, int *any)
+{
+    pbay_out_cstr(w, *any ? ",\"" : "\"");
+    pbay_out_cstr(w, name);
+    pbay_out_cstr(w, "\":");
+    pbay_out_i64(w, v);
+    *any = 1;
+}
+
+/* One of "requests" and "tokens", if the head says anything about it. */
+static void put_limits(pbay_out *w, const pbay_head *head, const char *what,
+                       int *any)
+{
+    static const char *const parts[] = {"limit", "remaining", "reset"};
+    int inside = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        char name[48] = "x-ratelimit-";
+        pbay_str text;
+        int64_t v;
+        strcat(name, parts[i]);
+        strcat(name, "-");
+        strcat(name, what);
+        text = pbay_header(head->headers, head->n_headers, name);
+        if (i < 2 ? pbay_json_i64(text, &v) < 0 || v < 0
+                  : (v = pbay_duration(text)) < 0)
+            continue;
+        if (!inside) {
+            pbay_out_cstr(w, *any ? ",\"" : "\"");
+            pbay_out_cstr(w, what);
+            pbay_out_cstr(w, "\":{");
+            *any = 1;
+        }
+        put_number(w, i < 2 ? parts[i] : "reset_ms", v, &inside);
+    }
+    if (inside)
+        pbay_out_cstr(w, "}");
+}
+
+static pbay_rc limits(struct openai *o, struct call *c, const pbay_head *head)
+{
+    char text[512];
+    pbay_out w = {.p = text, .room = sizeof text};
+    pbay_event ev = {.type = PBAY_EV_LIMITS};
+    int any = 0;
+
+    pbay_out_cstr(&w, "{");
+    put_limits(&w, head, "requests", &any);
+    put_limits(&w, head, "tokens", &any);
+    pbay_out_cstr(&w, "}");
+    ev.json = (pbay_str){w.p, w.n};
+    return any && !w.failed ? oa_emit(o, c, &ev) : PBAY_OK;
+}
+
+pbay_rc oa_head(struct openai *o, struct call *c, pbay_head *head)
+{
+    c->framing = head->framing;
+    keep_head(o, c, head);
+    /* JSON where a stream was asked: the whole answer, so all of it is told. */
+    if ((c->flags & PBAY_RQ_STREAM) && c->framing == PBAY_FRAME_WHOLE)
+        c->want = ~0u;
+    return oa_wants(c, PBAY_EV_LIMITS) ? limits(o, c, head) : PBAY_OK;
+}
+
+/* -------------------------------------------------------------------- chat */
+
+/* Is it an error in one of the shapes that have no `error` member? */
+static int bare_error(const struct view *v)
+{
+    if (v->choices.n)
+        return 0;
+    return pbay_json_is(v->object, "error") || !is_null(v->detail) ||
+           pbay_json_type(v->message) == 's';
+}
+
+static int empty_list(pbay_str list)
+{
+    pbay_str item;
+    size_t pos = 0;
+
+    return pbay_json_type(list) == 'a' &&
+           !pbay_json_next(list, &pos, NULL, &item);
+}
+
+static pbay_rc answer(struct openai *o, struct call *c, const struct view *v)
+{
+    pbay_str usage = v->usage;
+    pbay_rc rc = oa_begin(o, c, v->id, v->model);
+
+    if (rc == PBAY_OK)
+        rc = oa_choices(o, c, v->choices);
+    if (rc != PBAY_OK)
+        return rc;
+    if (is_null(usage))
+        usage = pbay_json_get(v->groq, "usage");
+    rc = oa_usage(o, c, usage);
+    /* The chunk we asked for and the client did not. */
+    if (rc == PBAY_OK && c->usage_added && empty_list(v->choices) &&
+        pbay_json_type(v->usage) == 'o')
+        return PBAY_DROP;
+    return rc;
+}
+
+static pbay_rc feed_chat(struct openai *o, struct call *c, pbay_str data,
+                         const struct view *v)
+{
+    int whole = c->framing == PBAY_FRAME_WHOLE;
+    pbay_rc rc;
+
+    if (bare_error(v))
+        return oa_error_body(o, c, data);
+    if (whole && (pbay_json_type(v->choices) != 'a' || empty_list(v->choices)))
+        return oa_error(o, c, PBAY_E_PROTOCOL,
+                        "the reply is no chat completion: it has no choices");
+    rc = answer(o, c, v);
+    if (rc == PBAY_OK && whole) {
+        rc = oa_stops(o, c);
+        c->ended = 1;
+    }
+    return rc;
+}
+
+static pbay_rc end_mark(struct openai *o, struct call *c)
+{
+    pbay_rc rc = PBAY_OK;
+
+    if (c->op == PBAY_OP_CHAT) {
+        if (!c->choices)
+            return oa_error(o, c, PBAY_E_PROTOCOL,
+                            "the reply ended without an answer");
+        rc = oa_stops(o, c);
+    }
+    c->ended = 1;
+    return rc == PBAY_OK ? PBAY_END : rc;
+}
+
+/* ------------------------------------------------------------------ record */
+
+static pbay_rc read_record(struct openai *o, struct call *c,
+                           const pbay_record *rec, pbay_str data)
+{
+    struct view v;
+
+    if (pbay_json_check(data, NULL) < 0)
+        return rec->event.n && is_text(rec->event, "error")
+                   ? oa_error_body(o, c, data)
+                   : oa_error(o, c, PBAY_E_PROTOCOL,
+                              c->framing == PBAY_FRAME_SSE
+                                  ? "an event of the reply is not JSON"
+                                  : "the reply is not JSON");
+    view(data, &v);
+    if (!is_null(v.error) || is_text(rec->event, "error"))
+        return oa_error_body(o, c, data);
+    if (!is_null(pbay_json_get(v.groq, "error")))
+        return oa_error_body(o, c, v.groq);
+    if (c->op != PBAY_OP_CHAT)
+        return oa_items(o, c, data);
+    if (pbay_json_type(data) == 'a') /* [{"error":{..}}] */
+        return oa_error_body(o, c, data);
+    if (pbay_json_type(data) != 'o')
+        return oa_error(o, c, PBAY_E_PROTOCOL,
+                        "a part of the reply is no JSON object");
+    return feed_chat(o, c, data, &v);
+}
+
+pbay_rc oa_feed(struct openai *o, struct call *c, const pbay_record *rec)
+{
+    pbay_str data = trim(rec->data);
+
+    if (c->failed)
+        return PBAY_FAIL;
+    if (c->head.status < 200 || c->head.status > 299)
+        return oa_error_body(o, c, data);
+    if (c->op == PBAY_OP_RAW)
+        return oa_content(o, c);
+    if (c->framing == PBAY_FRAME_SSE) {
+        if (is_text(data, "[DONE]"))
+            return end_mark(o, c);
+        /* A name without data, a keep-alive by another means. */
+        if (!data.n)
+            return PBAY_OK;
+    }
+    return read_record(o, c, rec, data);
+}
+
+pbay_rc oa_finish(struct openai *o, struct call *c, pbay_rc why)
+{
+    struct choice *ch;
+
+    if (why != PBAY_OK || c->failed || c->ended)
+        return PBAY_OK;
+    if (c->op != PBAY_OP_CHAT || !o->end_at_finish || !c->choices)
+        return PBAY_OK;
+    /* The end of the stream is the end mark, if every choice was finished. */
+    for (ch = c->choices; ch; ch = ch->next)
+        if (!ch->held_stop)
+            return PBAY_OK;
+    return oa_stops(o, c);
+}

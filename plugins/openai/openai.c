@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* openai.so: OpenAI, and any server that speaks like it.  This file: the
+ * plugin's table, its instances and their configuration. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "manifest.h"
+#include "openai.h"
+
+PBAY_PLUGIN_NOTE(MANIFEST);
+
+/* ------------------------------------------------------------ configuration */
+
+/* A string of the configuration in memory of its own, `dflt` if it is absent;
+ * 0 when memory is out. */
+static int take_string(pbay_str config, const char *name, const char *dflt,
+                       pbay_str *to)
+{
+    pbay_str v = pbay_json_get(config, name);
+    char *p;
+    int64_t n;
+
+    if (pbay_json_type(v) != 's') {
+        n = (int64_t)strlen(dflt);
+        p = malloc((size_t)n + 1);
+        if (p)
+            memcpy(p, dflt, (size_t)n);
+    } else {
+        p = malloc(v.n);
+        n = p ? pbay_json_unescape(v, p, v.n) : -1;
+    }
+    if (!p || n < 0) {
+        free(p);
+        return 0;
+    }
+    *to = (pbay_str){p, (size_t)n};
+    return 1;
+}
+
+/* Which of the words; 0, the first, if it is absent. */
+static int take_word(pbay_str config, const char *name,
+                     const char *const *words)
+{
+    pbay_str v = pbay_json_get(config, name);
+
+    for (int i = 0; words[i]; i++)
+        if (pbay_json_is(v, words[i]))
+            return i;
+    return 0;
+}
+
+static int bad_path(const struct openai *o, const char *name, pbay_str path)
+{
+    char text[128] = "";
+    pbay_out w = {.p = text, .room = sizeof text};
+    int bad = !path.n || path.p[0] != '/';
+
+    for (size_t i = 0; i < path.n; i++)
+        bad |= (unsigned char)path.p[i] <= ' ' || path.p[i] == 0x7f ||
+               path.p[i] == '#' || path.p[i] == '?';
+    if (bad) {
+        pbay_out_cstr(&w, name);
+        pbay_out_cstr(&w, " must start with / and have no space, ? or #");
+        o->host->log(o->host, PBAY_LOG_ERROR, (pbay_str){w.p, w.n});
+    }
+    return bad;
+}
+
+/* Header values may not break out of their line. */
+static int bad_header(const struct openai *o, const char *name, pbay_str value)
+{
+    char text[128] = "";
+    pbay_out w = {.p = text, .room = sizeof text};
+
+    for (size_t i = 0; i < value.n; i++)
+        if ((unsigned char)value.p[i] < ' ' || value.p[i] == 0x7f) {
+            pbay_out_cstr(&w, name);
+            pbay_out_cstr(&w, " must not contain control characters");
+            o->host->log(o->host, PBAY_LOG_ERROR, (pbay_str){w.p, w.n});
+            return 1;
+        }
+    return 0;
+}
+
+struct string_key {
+    const char *name, *dflt;
+    size_t at;
+    int path;
+};
+
+static const struct string_key strings[] = {
+    {"organization", "", offsetof(struct openai, organization), 0},
+    {"project", "", offsetof(struct openai, project), 0},
+    {"cost_currency", "", offsetof(struct openai, cost_currency), 0},
+    {"chat_path", "/chat/completions", offsetof(struct openai, chat_path), 1},
+    {"embeddings_path", "/embeddings", offsetof(struct openai, embeddings_path),
+     1},
+    {"moderations_path", "/moderations",
+     offsetof(struct openai, moderations_path), 1},
+    {"images_path", "/images/generations",
+     offsetof(struct openai, images_path), 1},
+    {"models_path", "/models", offsetof(struct openai, models_path), 1},
+};
+#define STRINGS (sizeof strings / sizeof *strings)
+
+static pbay_str *string_at(struct openai *o, size_t i)
+{
+    return (pbay_str *)(void *)((char *)o + strings[i].at);
+}
+
+static pbay_rc configure(struct openai *o, pbay_str config)
+{
+    static const char *const fields[] = {"auto", "max_tokens",
+                                         "max_completion_tokens", "as-is",
+                                         NULL};
+    static const char *const ends[] = {"done", "finish", NULL};
+    static const char *const lookups[] = {"get", "list", NULL};
+    static const char *const outputs[] = {"total", "without_reasoning", NULL};
+    pbay_str v = pbay_json_get(config, "stream_options");
+
+    for (size_t i = 0; i < STRINGS; i++) {
+        pbay_str *s = string_at(o, i);
+        if (!take_string(config, strings[i].name, strings[i].dflt, s))
+            return PBAY_NOMEM;
+        if (strings[i].path ? bad_path(o, strings[i].name, *s)
+                            : bad_header(o, strings[i].name, *s))
+            return PBAY_FAIL;
+    }
+    if (o->cost_currency.n && o->cost_currency.n != 3) {
+        o->host->log(o->host, PBAY_LOG_ERROR,
+                     OA("cost_currency must be three letters, such as USD"));
+        return PBAY_FAIL;
+    }
+    o->stream_options = pbay_json_type(v) != 'b' || pbay_json_true(v);
+    o->max_tokens_field = take_word(config, "max_tokens_field", fields);
+    o->end_at_finish = take_word(config, "end_mark", ends);
+    o->lookup_in_list = take_word(config, "model_lookup", lookups);
+    o->reasoning_extra = take_word(config, "usage_output", outputs);
+    return PBAY_OK;
+}
+
+static void destroy(void *inst)
+{
+    struct openai *o = inst;
+
+    for (size_t i = 0; i < STRINGS; i++)
+        free((void *)(uintptr_t)string_at(o, i)->p);
+    free(o);
+}
+
+static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
+{
+    struct openai *o = calloc(1, sizeof *o);
+    pbay_rc rc;
+
+    if (!o)
+        return PBAY_NOMEM;
+    o->host = host;
+    rc = configure(o, config);
+    if (rc != PBAY_OK) {
+        destroy(o);
+        return rc;
+    }
+    *inst = o;
+    return PBAY_OK;
+}
+
+/* -------------------------------------------------------------------- codec */
+
+static pbay_rc build(void *inst, void *st, pbay_call *call,
+                     const pbay_request *req, pbay_exchange *x)
+{
+    struct call *c = st;
+
+    c->call = call;
+    return oa_build(inst, c, req, x);
+}
+
+static pbay_rc head(void *inst, void *st, pbay_call *call, pbay_head *h)
+{
+    struct call *c = st;
+
+    c->call = call;
+    return oa_head(inst, c, h);
+}
+
+static pbay_rc feed(void *inst, void *st, pbay_call *call,
+                    const pbay_record *rec)
+{
+    struct call *c = st;
+
+    c->call = call;
+    return oa_feed(inst, c, rec);
+}
+
+static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
+{
+    struct call *c = st;
+
+    c->call = call;
+    return oa_finish(inst, c, why);
+}
+
+static const pbay_codec codec = {
+    .size = sizeof codec,
+    .state_size = sizeof(struct call),
+    .ops = PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) |
+           PBAY_OP_BIT(PBAY_OP_MODERATE) | PBAY_OP_BIT(PBAY_OP_IMAGE) |
+           PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_SHOW) |
+           PBAY_OP_BIT(PBAY_OP_HEALTH) | PBAY_OP_BIT(PBAY_OP_RAW),
+    .dialects = PBAY_LIT("openai.chat/1 openai.embeddings/1 "
+                         "openai.moderations/1 openai.images/1"),
+    .build = build,
+    .head = head,
+    .feed = feed,
+    .finish = finish,
+};
+
+static const void *extension(void *inst, pbay_str id)
+{
+    (void)inst;
+    if (id.n == sizeof PBAY_EXT_CODEC - 1 &&
+        memcmp(id.p, PBAY_EXT_CODEC, id.n) == 0)
+        return &codec;
+    return NULL;
+}
+
+static const pbay_plugin plugin = {
+    .magic = PBAY_MAGIC,
+    .size = sizeof plugin,
+    .abi_major = PBAY_ABI_MAJOR,
+    .abi_minor = PBAY_ABI_MINOR,
+    .flags = PBAY_F_UNLOADABLE,
+    .manifest = PBAY_LIT(MANIFEST),
+    .create = create,
+    .destroy = destroy,
+    .extension = extension,
+};
+
+PBAY_EXPORT const pbay_plugin *PBAY_ENTRY(openai)(uint32_t host_major,
+                                                  uint32_t host_minor);
+
+const pbay_plugin *PBAY_ENTRY(openai)(uint32_t host_major, uint32_t host_minor)
+{
+    (void)host_major;
+    (void)host_minor;
+    return &plugin;
+}

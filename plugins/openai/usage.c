@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* openai.so: token usage, in the forms of OpenAI and of those that speak like
+ * it. */
+#include <string.h>
+
+#include "openai.h"
+
+static void take(pbay_usage *u, uint32_t bit, uint64_t *to, pbay_str value)
+{
+    int64_t v;
+
+    if (!(u->known & bit) && pbay_json_i64(value, &v) == 0 && v >= 0) {
+        *to = (uint64_t)v;
+        u->known |= bit;
+    }
+}
+
+/* A decimal number in 1e-9, rounded half up; 0 if it is none, is negative or is
+ * too large.  Exact, unlike a double. */
+static int nano(pbay_str value, int64_t *out)
+{
+    const char *p = value.p, *end = p + value.n;
+    int64_t v = 0, e = 0;
+    int point = 0, cut = -1;
+
+    for (; p < end && ((*p >= '0' && *p <= '9') || (*p == '.' && !point));
+         p++) {
+        if (*p == '.') {
+            point = 1;
+        } else if (v < INT64_MAX / 100) {
+            v = v * 10 + (*p - '0');
+            e -= point;
+        } else {
+            cut = cut < 0 ? *p - '0' : cut;
+            e += !point;
+        }
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        int64_t x = 0;
+        pbay_str digits = {p + 1, (size_t)(end - p) - 1};
+        if (digits.n && digits.p[0] == '+')
+            digits = (pbay_str){digits.p + 1, digits.n - 1};
+        if (pbay_json_i64(digits, &x) < 0 || x > 100 || x < -1000)
+            return 0;
+        e += x;
+        p = end;
+    }
+    if (p != end)
+        return 0;
+    for (e += 9; e > 0 && v; e--) {
+        if (v > INT64_MAX / 10)
+            return 0;
+        v *= 10;
+    }
+    for (; e < 0 && v; e++) {
+        cut = (int)(v % 10);
+        v /= 10;
+    }
+    if (e < 0)
+        cut = 0;
+    *out = v + (cut >= 5);
+    return 1;
+}
+
+static void cost(const struct openai *o, pbay_usage *u, pbay_str usage)
+{
+    pbay_str v = pbay_json_get(usage, "cost");
+
+    if (o->cost_currency.n != 3 || pbay_json_type(v) != 'n' ||
+        !nano(v, &u->cost_nano))
+        return;
+    memcpy(u->currency, o->cost_currency.p, 3);
+    u->known |= PBAY_U_COST;
+}
+
+/* Chat completions, embeddings and images name the same things differently. */
+pbay_rc oa_usage(struct openai *o, struct call *c, pbay_str usage)
+{
+    pbay_usage u = {.size = sizeof u};
+    pbay_event ev = {.type = PBAY_EV_USAGE, .usage = &u};
+    pbay_str in = pbay_json_get(usage, "prompt_tokens_details");
+    pbay_str out = pbay_json_get(usage, "completion_tokens_details");
+
+    if (pbay_json_type(usage) != 'o')
+        return PBAY_OK;
+    if (!in.n)
+        in = pbay_json_get(usage, "input_tokens_details");
+    if (!out.n)
+        out = pbay_json_get(usage, "output_tokens_details");
+    take(&u, PBAY_U_INPUT, &u.input, pbay_json_get(usage, "prompt_tokens"));
+    take(&u, PBAY_U_INPUT, &u.input, pbay_json_get(usage, "input_tokens"));
+    take(&u, PBAY_U_OUTPUT, &u.output,
+         pbay_json_get(usage, "completion_tokens"));
+    take(&u, PBAY_U_OUTPUT, &u.output, pbay_json_get(usage, "output_tokens"));
+    take(&u, PBAY_U_CACHE_READ, &u.cache_read,
+         pbay_json_get(in, "cached_tokens"));
+    take(&u, PBAY_U_CACHE_READ, &u.cache_read,
+         pbay_json_get(usage, "prompt_cache_hit_tokens")); /* DeepSeek */
+    take(&u, PBAY_U_CACHE_READ, &u.cache_read,
+         pbay_json_get(usage, "num_cached_tokens")); /* Mistral */
+    take(&u, PBAY_U_CACHE_WRITE, &u.cache_write,
+         pbay_json_get(in, "cache_write_tokens"));
+    take(&u, PBAY_U_REASONING, &u.reasoning,
+         pbay_json_get(out, "reasoning_tokens"));
+    /* xAI: output without reasoning; cached tokens over the prompt's come on
+     * top of it. */
+    if (o->reasoning_extra && (u.known & PBAY_U_OUTPUT) &&
+        (u.known & PBAY_U_REASONING))
+        u.output += u.reasoning;
+    if ((u.known & PBAY_U_INPUT) && (u.known & PBAY_U_CACHE_READ) &&
+        u.cache_read > u.input)
+        u.input += u.cache_read;
+    cost(o, &u, usage);
+    return u.known ? oa_emit(o, c, &ev) : PBAY_OK;
+}
