@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* patchbay provider: the providers that are set up. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+
+static const char help[] =
+    "  list       name, type, state and address of each provider\n"
+    "  info NAME  all that is known of one\n"
+    "  test NAME  make the cheapest call that proves address and key\n\n";
+
+static struct json_object *providers_of(struct json_object *result)
+{
+    return js_typed(result, "providers", json_type_array);
+}
+
+static const char *cell(struct json_object *p, const char *name)
+{
+    const char *s = js_cstr(p, name, "");
+
+    return *s ? s : "-";
+}
+
+/* --- list --- */
+
+static int list(struct cli *cli, struct json_object *result)
+{
+    struct json_object *all = providers_of(result);
+    size_t n = all ? json_object_array_length(all) : 0;
+    struct out_table t;
+
+    if (cli->json) {
+        cli_print_json(cli, result);
+        return EXIT_OK;
+    }
+    out_table_init(&t, 5);
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        out_cell(&t, cell(p, "name"));
+        out_cell(&t, cell(p, "type"));
+        out_cell(&t, cell(p, "state"));
+        out_cell(&t, cell(p, "base_url"));
+        out_cell(&t, js_cstr(p, "reason", ""));
+    }
+    out_table_print(&cli->out, &t);
+    return EXIT_OK;
+}
+
+/* --- info --- */
+
+static void print_value(struct out *o, struct json_object *v)
+{
+    if (!json_object_is_type(v, json_type_array)) {
+        out_textc(o, v ? json_object_get_string(v) : "-");
+        return;
+    }
+    for (size_t i = 0; i < json_object_array_length(v); i++) {
+        out_c(o, i ? ", " : "");
+        out_textc(o, json_object_get_string(json_object_array_get_idx(v, i)));
+    }
+}
+
+static void print_info(struct out *o, struct json_object *p)
+{
+    static const char *const names[] = {
+        "name",  "type",          "state",  "reason", "module", "base_url",
+        "local", "default_model", "models", "ops",    "source", NULL};
+
+    for (const char *const *n = names; *n; n++) {
+        struct json_object *v = js_get(p, *n);
+        if (!v || (json_object_is_type(v, json_type_string) &&
+                   !json_object_get_string_len(v)))
+            continue;
+        out_f(o, "%-14s", *n);
+        print_value(o, v);
+        out_c(o, "\n");
+    }
+}
+
+static struct json_object *find(struct json_object *all, const char *name)
+{
+    size_t n = all ? json_object_array_length(all) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        if (str_is(js_str(p, "name", STR("")), name))
+            return p;
+    }
+    return NULL;
+}
+
+static int no_provider(struct cli *cli, struct json_object *all,
+                       const char *name)
+{
+    const char *names[257] = {NULL};
+    size_t n = all ? json_object_array_length(all) : 0;
+    const char *near;
+
+    for (size_t i = 0; i < n && i < 256; i++)
+        names[i] = js_cstr(json_object_array_get_idx(all, i), "name", "");
+    near = cli_nearest(name, names);
+    return cli_error(cli, EXIT_REFUSED, "no provider \"%s\"; %s%s%s", name,
+                     near ? "did you mean \"" : "see `patchbay provider list`",
+                     near ? near : "", near ? "\"?" : "");
+}
+
+static int info(struct cli *cli, struct json_object *result, const char *name)
+{
+    struct json_object *p = find(providers_of(result), name);
+
+    if (!p)
+        return no_provider(cli, providers_of(result), name);
+    if (cli->json)
+        cli_print_json(cli, p);
+    else
+        print_info(&cli->out, p);
+    return EXIT_OK;
+}
+
+static int list_or_info(struct cli *cli, const char *name)
+{
+    struct json_object *result;
+    int status = cli_open(cli);
+
+    if (!status)
+        status = cli_ask(cli, "providers", STR("{}"), &result);
+    if (status)
+        return status;
+    return name ? info(cli, result, name) : list(cli, result);
+}
+
+/* --- test --- */
+
+static int tell_test(struct cli *cli, struct json_object *result,
+                     const char *name)
+{
+    bool ok = js_bool(result, "ok", false);
+
+    if (cli->json) {
+        cli_print_json(cli, result);
+    } else {
+        out_textc(&cli->out, name);
+        out_f(&cli->out, ": %s", ok ? "ok" : "failed");
+        if (*js_cstr(result, "detail", "")) {
+            out_c(&cli->out, ", ");
+            out_textc(&cli->out, js_cstr(result, "detail", ""));
+        }
+        out_f(&cli->out, " (%lld ms)\n", (long long)js_int(result, "ms", 0));
+    }
+    if (ok)
+        return EXIT_OK;
+    return js_get(result, "kind") ? exit_for_kind(js_cstr(result, "kind", ""))
+                                  : EXIT_PROVIDER;
+}
+
+static int test(struct cli *cli, const char *name)
+{
+    struct json_object *args = json_object_new_object();
+    struct json_object *result;
+    int status;
+
+    if (!args || js_add_str(args, "name", str_c(name)))
+        status = cli_error(cli, EXIT_FAILED, "out of memory");
+    else
+        status = cli_open(cli);
+    if (!status)
+        status = cli_ask(cli, "provider.test", js_text(args), &result);
+    if (!status)
+        status = tell_test(cli, result, name);
+    json_object_put(args);
+    return status;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    static const char *const verbs[] = {"list", "info", "test", NULL};
+    int opt = cli_no_options(cli, argc, argv), n;
+    char **operands;
+    const char *near;
+
+    if (opt)
+        return cli_opt_status(opt);
+    n = argc - optind;
+    operands = argv + optind;
+    if (!n)
+        return cli_usage(cli, "list, info NAME or test NAME is wanted");
+    if (!strcmp(operands[0], "list")) {
+        if (n > 1)
+            return cli_usage(cli, "list takes no operand");
+        return list_or_info(cli, NULL);
+    }
+    if (strcmp(operands[0], "info") && strcmp(operands[0], "test")) {
+        near = cli_nearest(operands[0], verbs);
+        return cli_usage(cli, "no command \"provider %s\"%s%s%s", operands[0],
+                         near ? "; did you mean \"" : "", near ? near : "",
+                         near ? "\"?" : "");
+    }
+    if (n != 2)
+        return cli_usage(cli, "%s takes the name of one provider", operands[0]);
+    if (!input_utf8(cli, str_c(operands[1]), "the provider's name"))
+        return EXIT_USAGE;
+    return *operands[0] == 'i' ? list_or_info(cli, operands[1])
+                               : test(cli, operands[1]);
+}
+
+const struct command cmd_provider = {
+    .name = "provider",
+    .summary = "list, show and test the providers that are set up",
+    .usage = "list [OPTIONS]\ninfo [OPTIONS] NAME\ntest [OPTIONS] NAME",
+    .help = help,
+    .common = COMMON_ASK,
+    .run = run};

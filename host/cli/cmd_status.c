@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* patchbay status: how the running host is. */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/str.h"
+#include "cli/commands.h"
+
+static const char help[] =
+    "Show how the running host is: where it listens, what is under way, and "
+    "for each\nprovider how many calls it has had and how they ended.\n\n";
+
+static void print_host(struct out *o, struct json_object *version,
+                       struct json_object *s)
+{
+    struct json_object *listeners = js_typed(s, "listeners", json_type_array);
+    size_t n = listeners ? json_object_array_length(listeners) : 0;
+
+    out_c(o, "patchbay ");
+    out_text(o, js_str(version, "version", STR("?")));
+    out_f(o, ", process %lld, up %lld s%s\n",
+          (long long)js_int(version, "pid", 0),
+          (long long)js_int(version, "uptime_ms", 0) / 1000,
+          js_bool(s, "draining", false) ? ", draining" : "");
+    out_c(o, "configuration  ");
+    out_text(o, js_str(version, "config_file", STR("(environment)")));
+    for (size_t i = 0; i < n; i++) {
+        out_c(o, "\nlistening on   ");
+        out_textc(
+            o, json_object_get_string(json_object_array_get_idx(listeners, i)));
+    }
+    out_f(o,
+          "\nconnections    %lld on %lld loops\ncalls          %lld under "
+          "way\n",
+          (long long)js_int(s, "connections", 0),
+          (long long)js_int(s, "loops", 0), (long long)js_int(s, "calls", 0));
+    if (js_int(s, "log_dropped", 0))
+        out_f(o, "log            %lld lines dropped\n",
+              (long long)js_int(s, "log_dropped", 0));
+}
+
+static void number(struct out_table *t, struct json_object *p, const char *name)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%lld", (long long)js_int(p, name, 0));
+    out_cell(t, text);
+}
+
+static void print_providers(struct out *o, struct json_object *all)
+{
+    static const char *const heads[] = {"provider",  "active",    "ok",
+                                        "failed",    "cancelled", "tokens in",
+                                        "tokens out"};
+    static const char *const names[] = {
+        "active", "ok", "failed", "cancelled", "input_tokens", "output_tokens"};
+    size_t n = all ? json_object_array_length(all) : 0;
+    struct out_table t;
+
+    if (!n)
+        return;
+    out_table_init(&t, 7);
+    for (size_t i = 0; i < 7; i++)
+        out_cell(&t, heads[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        out_cell(&t, js_cstr(p, "name", "?"));
+        for (size_t k = 0; k < 6; k++)
+            number(&t, p, names[k]);
+    }
+    out_c(o, "\n");
+    out_table_print(o, &t);
+}
+
+static int both_json(struct cli *cli, struct json_object *version,
+                     struct json_object *s)
+{
+    json_object_object_foreach (version, name, value) {
+        if (js_add(s, name, json_object_get(value)))
+            return cli_error(cli, EXIT_FAILED, "out of memory");
+    }
+    cli_print_json(cli, s);
+    return EXIT_OK;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    int opt = cli_no_options(cli, argc, argv), status;
+    struct json_object *version = NULL, *s;
+
+    if (opt)
+        return cli_opt_status(opt);
+    if (optind < argc)
+        return cli_usage(cli, "unexpected operand %s", argv[optind]);
+    status = cli_open_running(cli);
+    if (!status)
+        status = cli_ask(cli, "version", STR("{}"), &version);
+    if (status)
+        return status;
+    version = json_object_get(version); /* the next answer replaces it */
+    status = cli_ask(cli, "status", STR("{}"), &s);
+    if (!status && cli->json) {
+        status = both_json(cli, version, s);
+    } else if (!status) {
+        print_host(&cli->out, version, s);
+        print_providers(&cli->out, js_typed(s, "providers", json_type_array));
+    }
+    json_object_put(version);
+    return status;
+}
+
+const struct command cmd_status = {.name = "status",
+                                   .summary = "show how the running host is",
+                                   .usage = "[OPTIONS]",
+                                   .help = help,
+                                   .common = COMMON_CONFIG | COMMON_CONTROL |
+                                             COMMON_JSON,
+                                   .run = run};
