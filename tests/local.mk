@@ -55,7 +55,10 @@ AM_TESTS_ENVIRONMENT = \
 	no_proxy="127.0.0.1,localhost,::1$${no_proxy:+,$$no_proxy}"; \
 	NO_PROXY=$$no_proxy; export no_proxy NO_PROXY;
 
-EXTRA_DIST += tests/unit/without-check.sh \
+dist_check_SCRIPTS += tests/completions.sh
+TESTS += tests/completions.sh
+
+EXTRA_DIST += tests/demo.sh tests/unit/without-check.sh \
 	tests/env/common.sh \
 	tests/env/llama-server.sh \
 	tests/env/make_tiny_gguf.py \

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# demo.sh PATCHBAY: starts the host on a free loopback port with the loopback
+# provider (no key, no network), asks it a question in streaming mode, and
+# shows the answer, the route taken and the usage. Leaves nothing behind.
+set -eu
+patchbay=${1:?usage: demo.sh PATCHBAY}
+work=$(mktemp -d)
+host=
+
+finish()
+{
+    status=$?
+    if [ -n "$host" ]; then
+        kill "$host" 2>/dev/null || true
+        wait "$host" || true
+    fi
+    [ $status = 0 ] || cat "$work/log" >&2
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+# Whatever keys and hosts are set here have no part in it.
+for name in OPENAI_API_KEY OPENAI_BASE_URL ANTHROPIC_API_KEY \
+    OPENROUTER_API_KEY OLLAMA_HOST OLLAMA_URL OLLAMA_BASE_URL LLAMACPP_URL \
+    CUSTOM_PROVIDER_NAME CUSTOM_PROVIDER_API_KEY CUSTOM_PROVIDER_BASE_URL \
+    PATCHBAY_CONFIG NOTIFY_SOCKET; do
+    unset "$name"
+done
+PATCHBAY_CONTROL=$work/control.sock
+XDG_CONFIG_HOME=$work
+XDG_RUNTIME_DIR=$work
+export PATCHBAY_CONTROL XDG_CONFIG_HOME XDG_RUNTIME_DIR
+
+show()
+{
+    printf '\n$ patchbay %s\n' "$*"
+    "$patchbay" "$@" 2>&1
+}
+
+: >"$work/log"
+printf '$ patchbay serve --listen 127.0.0.1:0 &\n'
+"$patchbay" serve --listen 127.0.0.1:0 2>"$work/log" &
+host=$!
+tries=0
+until "$patchbay" status >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    if [ $tries -gt 200 ] || ! kill -0 "$host" 2>/dev/null; then
+        echo 'demo: the host does not start' >&2
+        exit 1
+    fi
+    sleep 0.05
+done
+cat "$work/log"
+show plugins
+show chat --host --usage -m loopback 'What does a patch bay do?'
