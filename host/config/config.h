@@ -80,7 +80,9 @@ struct cfg_provider {
     char *type;           /* as written */
     const struct manifest *manifest; /* NULL: module not there; see problem */
     bool enabled;
-    char *base_url;       /* in force: configured, else the manifest's */
+    char *base_url;       /* in force: configured, else the manifest's; no
+                           * slash at its end */
+    bool loopback;        /* base_url stays on this machine */
     struct secret *api_key;
     char *default_model;
     char **models;        /* configured names; NULL-terminated, never NULL */
@@ -114,7 +116,8 @@ struct config {
     char *control_socket;             /* in force */
     char *state_dir;
     char *file;                       /* main file read; NULL: none */
-    struct cfg_values *values;        /* every value with its origin */
+    struct cfg_values *values;        /* every value with its origin; all
+                                       * the memory that is pointed to here */
 };
 
 /* A problem found while loading. */
@@ -137,6 +140,8 @@ struct cfg_load_options {
     const char *const *listen; /* --listen, replaces the file's; NULL-term. */
     const struct manifest *const *manifests; /* known modules */
     size_t n_manifests;
+    const char *const *broken; /* names of module files whose manifest could
+                                * not be read; NULL-terminated, or NULL */
     const char *(*env)(const char *name); /* NULL: getenv */
 };
 /* Always returns a config (with what could be read) unless memory is out;

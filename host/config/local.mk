@@ -1,4 +1,27 @@
 # SPDX-License-Identifier: MIT
 # host/config: sources of the host library.
 
-host_sources +=
+host_sources += \
+	host/config/client_key.c \
+	host/config/config.h \
+	host/config/env.c \
+	host/config/expand.c \
+	host/config/file.c \
+	host/config/issues.c \
+	host/config/keys.c \
+	host/config/listen.c \
+	host/config/load.c \
+	host/config/own.c \
+	host/config/parts.h \
+	host/config/paths.c \
+	host/config/provider.c \
+	host/config/reach.c \
+	host/config/scan.c \
+	host/config/secret.c \
+	host/config/section.c \
+	host/config/server.c \
+	host/config/show.c \
+	host/config/template.c \
+	host/config/units.c \
+	host/config/url.c \
+	host/config/value.c

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* The key table: every key the host knows, with type, default, bounds and what
+ * it is for.  Reading, `config show`, `config init` and the test of the manual
+ * page go by it.  Defaults repeat base/limits.h as people write them; a test
+ * compares the two.  A name of "*" stands for names that the user chooses. */
+#include "config/parts.h"
+
+#include "base/limits.h"
+
+#define S(n)   1000.0 * (n)
+#define MIN(n) 60000.0 * (n)
+#define HRS(n) 3600000.0 * (n)
+#define KIB(n) 1024.0 * (n)
+#define MIB(n) 1048576.0 * (n)
+#define GIB(n) 1073741824.0 * (n)
+
+static const struct cfg_key keys[] = {
+    /* --- server --- */
+    {"server", "listen", KEY_STRINGS, "127.0.0.1:8080", "address", NULL, 0, 0,
+     "Where clients connect: ADDRESS:PORT or unix:/PATH; one, a list, or a "
+     "list of groups (server.listen[])."},
+    {"server", "auth", KEY_STRING, "auto", NULL, "auto|keys|none", 0, 0,
+     "Who may ask. auto: keys if any is configured, else anybody on this "
+     "machine; keys: only clients with a key; none: anybody."},
+    {"server", "environment", KEY_STRING, "fill", NULL, "fill|add|off", 0, 0,
+     "What variables like OPENAI_API_KEY do beside a file. fill: what its "
+     "providers lack, or providers if it names none; add: further providers "
+     "too; off: nothing."},
+    {"server", "max_head", KEY_SIZE, "64K", "bytes", NULL, KIB(1), MIB(16),
+     "Request line and headers of one request."},
+    {"server", "max_body", KEY_SIZE, "64M", "bytes", NULL, KIB(1), GIB(4),
+     "Body of one request."},
+    {"server", "max_connections", KEY_INT, "10000", "connections", NULL, 1,
+     1000000, "Open client connections, all event loops together."},
+    {"server", "max_calls", KEY_INT, "4096", "calls", NULL, 1, 1000000,
+     "Calls under way in one event loop; further ones get 503."},
+    {"server", "loops", KEY_INT, "0", "threads", NULL, 0, LIM_LOOPS,
+     "Event loop threads; 0: one for each processor."},
+    {"server", "workers", KEY_INT, "64", "threads", NULL, 1, 4096,
+     "Threads for providers that block, at most."},
+    {"server", "native_queue", KEY_INT, "1024", "calls", NULL, 0, 1000000,
+     "Calls that wait for such a thread; further ones get 503."},
+    {"server", "drain", KEY_DURATION, "30s", "milliseconds", NULL, 0, HRS(24),
+     "How long SIGTERM waits for calls that are under way."},
+    {"server", "control_socket", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "Unix socket for commands to the running host."},
+    {"server", "state_dir", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "Where the host keeps what outlives it."},
+    {"server", "plugin_dirs", KEY_STRINGS, NULL, "path", NULL, 0, 0,
+     "Further directories with provider modules, looked at first."},
+    {"server", "generation_dir", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "Where private copies of loaded modules are kept."},
+    {"server.listen[]", "address", KEY_STRING, NULL, "address", NULL, 0, 0,
+     "ADDRESS:PORT or unix:/PATH."},
+    {"server.listen[]", "tls", KEY_BOOL, NULL, NULL, NULL, 0, 0,
+     "Speak TLS here. Without it: TCP listeners do if server.tls names a "
+     "certificate."},
+    {"server.listen[]", "auth", KEY_STRING, NULL, NULL, "auto|keys|none", 0,
+     0, "As server.auth, for this listener; that one's value without it."},
+    {"server.timeouts", "idle", KEY_DURATION, "75s", "milliseconds", NULL,
+     S(1), HRS(24), "A connection that is kept without a request."},
+    {"server.timeouts", "head", KEY_DURATION, "15s", "milliseconds", NULL,
+     S(1), HRS(1), "From the first byte of a request to the end of its "
+     "headers."},
+    {"server.timeouts", "body", KEY_DURATION, "1m", "milliseconds", NULL,
+     S(1), HRS(1), "A body of which no byte comes."},
+    {"server.timeouts", "write", KEY_DURATION, "2m", "milliseconds", NULL,
+     S(1), HRS(24), "A client that takes nothing of its answer."},
+    {"server.tls", "certificate", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "PEM file with the certificate and its chain."},
+    {"server.tls", "key", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "PEM file with the private key."},
+    /* --- log --- */
+    {"log", "level", KEY_STRING, "info", NULL, "error|warn|info|debug", 0, 0,
+     "The least important lines that are written; debug shows each attempt."},
+    {"log", "format", KEY_STRING, "text", NULL, "text|json", 0, 0,
+     "Lines for people or one JSON object a line."},
+    /* --- keys --- */
+    {"keys[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "What the key is called in logs and reports."},
+    {"keys[]", "sha256", KEY_SECRET, NULL, "hex digits", NULL, 0, 0,
+     "SHA-256 of the key, as \"patchbay key new\" prints it."},
+    {"keys[]", "rights", KEY_STRINGS, "chat", NULL,
+     "chat|routes|raw|models|reports|admin", 0, 0,
+     "What clients with this key may do; admin: everything."},
+    /* --- providers --- */
+    {"provider", "type", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "The module that speaks to it; without it the provider's own name."},
+    {"provider", "enabled", KEY_BOOL, "true", NULL, NULL, 0, 0,
+     "false: kept in the file, but not set up."},
+    {"provider", "base_url", KEY_STRING, NULL, "URL", NULL, 0, 0,
+     "Where its API starts; without it the module's own."},
+    {"provider", "api_key", KEY_SECRET, NULL, NULL, NULL, 0, 0,
+     "The key for it; better \"${VAR}\" or api_key_file."},
+    {"provider", "api_key_file", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "File that holds the key: in $CREDENTIALS_DIRECTORY, else beside this "
+     "file."},
+    {"provider", "default_model", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "The model for requests that name the provider alone."},
+    {"provider", "models", KEY_STRINGS, NULL, NULL, NULL, 0, 0,
+     "Names of models it serves, beside those it lists itself."},
+    {"provider", "proxy", KEY_STRING, NULL, "URL", NULL, 0, 0,
+     "http, https, socks5 or socks5h URL of a proxy; \"none\": no proxy. "
+     "Without it https_proxy, http_proxy, all_proxy and no_proxy decide."},
+    {"provider", "proxy_auth", KEY_SECRET, NULL, NULL, NULL, 0, 0,
+     "USER:PASSWORD for the proxy."},
+    {"provider", "unix_socket", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "Connect to this socket instead of the host of base_url."},
+    {"provider", "http2", KEY_BOOL, "false", NULL, NULL, 0, 0,
+     "Use HTTP/2 where the server has it. A paused stream then costs memory "
+     "here."},
+    {"provider", "max_reply", KEY_SIZE, "64M", "bytes", NULL, KIB(1), GIB(4),
+     "A reply that has to be held whole."},
+    {"provider", "max_record", KEY_SIZE, "16M", "bytes", NULL, KIB(1), GIB(1),
+     "One event of a stream."},
+    {"provider", "call_memory", KEY_SIZE, "8M", "bytes", NULL, KIB(64),
+     GIB(1), "What the module may allocate for one attempt."},
+    {"provider.timeouts", "connect", KEY_DURATION, "10s", "milliseconds",
+     NULL, 1, HRS(1), "Name lookup, TCP and TLS together."},
+    {"provider.timeouts", "first_token", KEY_DURATION, "2m", "milliseconds",
+     NULL, 1, HRS(24), "From the request to the first byte of the answer."},
+    {"provider.timeouts", "idle", KEY_DURATION, "2m", "milliseconds", NULL, 1,
+     HRS(24), "Between two pieces of the answer."},
+    {"provider.timeouts", "total", KEY_DURATION, "15m", "milliseconds", NULL,
+     1, HRS(24), "The whole call."},
+    {"provider.tls", "ca_file", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "PEM file with the authorities to trust instead of the system's."},
+    {"provider.tls", "client_certificate", KEY_STRING, NULL, "path", NULL, 0,
+     0, "PEM file with a certificate to show."},
+    {"provider.tls", "client_key", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "PEM file with its private key, if that is not in the same file."},
+    {"provider.tls", "verify", KEY_BOOL, "true", NULL, NULL, 0, 0,
+     "false: believe any certificate. Anybody on the way can then read "
+     "everything, the key included."},
+    {"provider.headers", "*", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "A further header for every request to it."},
+    {"provider.model_config[]", "model", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "The model that the rest of the group is for."},
+    {"provider.model_config[]", "*", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "Anything else, of any type, is handed to the module with each request "
+     "for that model."},
+    {NULL, NULL, KEY_STRING, NULL, NULL, NULL, 0, 0, NULL}};
+
+const struct cfg_key *cfg_keys(void)
+{
+    return keys;
+}
