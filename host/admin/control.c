@@ -120,8 +120,9 @@ void ctl_ok(struct ctl_conn *c, pbay_str result_json)
     buf_add(&b, result_json.n ? result_json : STR("{}"));
     if (buf_addc(&b, "}") < 0) {
         buf_reset(&b, 0);
-        buf_addc(&b, "{\"ok\":false,\"error\":{\"kind\":\"internal\","
-                     "\"message\":\"the result is too large\",\"status\":500}}");
+        buf_addc(&b,
+                 "{\"ok\":false,\"error\":{\"kind\":\"internal\","
+                 "\"message\":\"the result is too large\",\"status\":500}}");
     }
     request_over(c);
     ctl_send(c, buf_str(&b));
@@ -136,13 +137,14 @@ void ctl_error(struct ctl_conn *c, const struct err *e)
     buf_addc(&b, "{\"ok\":false,\"error\":{\"kind\":");
     buf_json(&b, str_c(err_class(e->kind)->name));
     buf_addc(&b, ",\"message\":");
-    buf_json(&b, str_c(err_text(e)));
+    buf_json(&b, str_c(e->message[0] ? e->message : err_text(e)));
     if (e->provider[0]) {
         buf_addc(&b, ",\"provider\":");
         buf_json(&b, str_c(e->provider));
     }
     if (e->retry_after_ms >= 0)
-        buf_printf(&b, ",\"retry_after_ms\":%lld", (long long)e->retry_after_ms);
+        buf_printf(&b, ",\"retry_after_ms\":%lld",
+                   (long long)e->retry_after_ms);
     buf_printf(&b, ",\"status\":%d}}", err_class(e->kind)->status);
     request_over(c);
     ctl_send(c, buf_str(&b));
@@ -196,8 +198,9 @@ static void one_line(struct ctl_conn *c, pbay_str line)
     if (strcmp(verb, "cancel") == 0)
         cancel(c);
     else if (c->busy)
-        ctl_fail(c, ERR_BAD_BODY, "a request is under way; wait for its end, "
-                                  "or send \"cancel\"");
+        ctl_fail(c, ERR_BAD_BODY,
+                 "a request is under way; wait for its end, "
+                 "or send \"cancel\"");
     else if (js_int(req, "v", 0) != 1)
         ctl_fail(c, ERR_NOT_SUPPORTED,
                  "this host speaks version 1 of the control protocol, not %lld",
@@ -232,8 +235,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     enter(c);
     at = buf_space(&c->in, LIM_KIB(16));
     if (!at) {
-        ctl_fail(c, ERR_BODY_TOO_LARGE, "a request line is longer than %zu "
-                 "bytes", LIM_CTL_LINE);
+        ctl_fail(c, ERR_BODY_TOO_LARGE,
+                 "a request line is longer than %zu "
+                 "bytes",
+                 LIM_CTL_LINE);
         c->dead = true;
         goto out;
     }
@@ -314,7 +319,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
     if (peer < 0)
         return;
     if (!peer_allowed(peer)) {
-        log_line(LOG_WARN, "control", "refused a peer of another user", LOG_END);
+        log_line(LOG_WARN, "control", "refused a peer of another user",
+                 LOG_END);
         close(peer);
     } else if (ctl->n >= LIM_CTL_CONNS || !conn_new(ctl, peer)) {
         log_line(LOG_WARN, "control", "too many connections", LOG_END);
@@ -360,16 +366,16 @@ struct control *control_listen(struct host *h, const char *path, char **err)
         rc = bind_path(ctl->fd, path);
     }
     if (rc == 0) {
-        ctl->acceptable =
-            event_new(h->control_seat->loop->base, ctl->fd,
-                      EV_READ | EV_PERSIST, on_acceptable, ctl);
+        ctl->acceptable = event_new(h->control_seat->loop->base, ctl->fd,
+                                    EV_READ | EV_PERSIST, on_acceptable, ctl);
         if (ctl->acceptable && event_add(ctl->acceptable, NULL) == 0)
             return ctl;
         rc = -ENOMEM;
     }
-    if (asprintf(err, "cannot listen on the control socket %s: %s; set "
-                      "server.control_socket to another path", path,
-                 strerror(-rc)) < 0)
+    if (asprintf(err,
+                 "cannot listen on the control socket %s: %s; set "
+                 "server.control_socket to another path",
+                 path, strerror(-rc)) < 0)
         *err = NULL;
     control_free(ctl);
     return NULL;

@@ -40,8 +40,8 @@
  *   reload    -> {warnings:[..]}: read configuration and modules again
  *   stop      {now?} -> {}: drain and end
  *   cancel    -> {}; the only verb that is looked at while a call is under way
- *             on the connection: that call ends with an error "cancelled" (or as
- *             it just did), and after its last line cancel's own answer follows
+ *             on the connection: that call ends with an error "cancelled" (or
+ * as it just did), and after its last line cancel's own answer follows
  *
  * Event lines of calls: {"event":"begin","id","model","provider"},
  * {"event":"text"|"reasoning"|"refusal","choice","text"},
@@ -62,8 +62,8 @@ struct host;
 struct control;
 
 /* [control thread's loop] Listen on path (mode 0600 for the socket, 0700 for a
- * directory that has to be made).  NULL and a malloc'd sentence in *err: another
- * host answers there, or the path cannot be used. */
+ * directory that has to be made).  NULL and a malloc'd sentence in *err:
+ * another host answers there, or the path cannot be used. */
 struct control *control_listen(struct host *h, const char *path, char **err);
 /* Serve one connected socket (the command line's own, without a host). */
 struct control *control_serve_fd(struct host *h, int fd);

@@ -15,12 +15,18 @@ static const struct {
     int op;
     const char *name;
 } ops[] = {
-    {PBAY_OP_CHAT, "chat"},       {PBAY_OP_EMBED, "embed"},
-    {PBAY_OP_MODERATE, "moderate"}, {PBAY_OP_IMAGE, "image"},
-    {PBAY_OP_COUNT, "count"},     {PBAY_OP_LIST, "list"},
-    {PBAY_OP_SHOW, "show"},       {PBAY_OP_PULL, "pull"},
-    {PBAY_OP_DELETE, "delete"},   {PBAY_OP_CREDITS, "credits"},
-    {PBAY_OP_GENERATION, "generation"}, {PBAY_OP_HEALTH, "health"},
+    {PBAY_OP_CHAT, "chat"},
+    {PBAY_OP_EMBED, "embed"},
+    {PBAY_OP_MODERATE, "moderate"},
+    {PBAY_OP_IMAGE, "image"},
+    {PBAY_OP_COUNT, "count"},
+    {PBAY_OP_LIST, "list"},
+    {PBAY_OP_SHOW, "show"},
+    {PBAY_OP_PULL, "pull"},
+    {PBAY_OP_DELETE, "delete"},
+    {PBAY_OP_CREDITS, "credits"},
+    {PBAY_OP_GENERATION, "generation"},
+    {PBAY_OP_HEALTH, "health"},
 };
 
 int ctl_op(const char *name)
@@ -49,7 +55,7 @@ static void put_text(struct buf *b, const char *name, pbay_str v)
 
 static const char *stop_name(uint32_t code)
 {
-    static const char *const names[] = {"end", "end", "length", "tool",
+    static const char *const names[] = {"end",    "end",   "length", "tool",
                                         "filter", "pause", "context"};
     return code < sizeof(names) / sizeof(*names) ? names[code] : "end";
 }
@@ -63,11 +69,11 @@ static void put_usage(struct buf *b, const pbay_usage *u)
         return;
     }
     buf_addc(b, "{");
-#define FIELD(bit, name, field)                                              \
-    if (u->known & (bit)) {                                                  \
-        buf_printf(b, "%s\"" name "\":%llu", sep,                            \
-                   (unsigned long long)u->field);                            \
-        sep = ",";                                                           \
+#define FIELD(bit, name, field)                   \
+    if (u->known & (bit)) {                       \
+        buf_printf(b, "%s\"" name "\":%llu", sep, \
+                   (unsigned long long)u->field); \
+        sep = ",";                                \
     }
     FIELD(PBAY_U_INPUT, "input", input)
     FIELD(PBAY_U_OUTPUT, "output", output)
@@ -201,9 +207,10 @@ static void put_report(struct buf *b, const struct call_report *r)
     put_text(b, "model_answered", r->model_answered);
     buf_addc(b, ",\"reason\":");
     buf_json(b, str_c(r->reason));
-    buf_printf(b, ",\"attempts\":%u,\"first_ms\":%lld,\"total_ms\":%lld,"
-                  "\"usage\":", r->attempts, (long long)r->first_ms,
-               (long long)r->total_ms);
+    buf_printf(b,
+               ",\"attempts\":%u,\"first_ms\":%lld,\"total_ms\":%lld,"
+               "\"usage\":",
+               r->attempts, (long long)r->first_ms, (long long)r->total_ms);
     put_usage(b, &r->usage);
     buf_addc(b, "}");
 }
@@ -237,7 +244,9 @@ static void test_end(void *arg, const struct err *e,
     c->call = NULL;
     buf_init(&b, LIM_KIB(16));
     buf_printf(&b, "{\"ok\":%s,\"detail\":", e ? "false" : "true");
-    buf_json(&b, e ? str_c(err_text(e)) : STR("the provider answered"));
+    buf_json(&b, !e              ? STR("the provider answered")
+                 : e->message[0] ? str_c(e->message)
+                                 : str_c(err_text(e)));
     if (e) {
         buf_addc(&b, ",\"kind\":");
         buf_json(&b, str_c(err_class(e->kind)->name));
@@ -282,8 +291,10 @@ static bool take_body(struct ctl_conn *c, struct json_object *body,
     rc = pbay_json_members(r->body, found, LIM_MEMBERS, &r->n_members, NULL);
     c->members = rc < 0 ? NULL : calloc(r->n_members + 1, sizeof(pbay_kv));
     if (!c->members) {
-        ctl_fail(c, ERR_BAD_BODY, "\"body\" is not an object of at most %d "
-                                  "members", LIM_MEMBERS);
+        ctl_fail(c, ERR_BAD_BODY,
+                 "\"body\" is not an object of at most %d "
+                 "members",
+                 LIM_MEMBERS);
         return false;
     }
     memcpy(c->members, found, r->n_members * sizeof(pbay_kv));

@@ -23,8 +23,8 @@ struct ctl_conn {
     bool busy;
     struct call *call;
     struct listing_job *listing;
-    char *provider;      /* models: of whom */
-    char *body;          /* of the call; malloc'd */
+    char *provider; /* models: of whom */
+    char *body;     /* of the call; malloc'd */
     pbay_kv *members;
     int64_t since_us;
     char id[40];

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The verbs of the control socket; what each takes and gives: control.h. */
+#include <config.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +55,12 @@ static void do_version(struct ctl_conn *c, struct json_object *args)
 
     (void)args;
     buf_init(&b, LIM_KIB(16));
-    buf_printf(&b, "{\"version\":\"%s\",\"abi\":\"%u.%u\",\"pid\":%d,"
-                   "\"uptime_ms\":%lld,", PACKAGE_VERSION, PBAY_ABI_MAJOR,
-               PBAY_ABI_MINOR, (int)getpid(),
-               (long long)(clock_now(h->control_seat->loop->clock) -
-                           h->started_ms));
+    buf_printf(
+        &b,
+        "{\"version\":\"%s\",\"abi\":\"%u.%u\",\"pid\":%d,"
+        "\"uptime_ms\":%lld,",
+        PACKAGE_VERSION, PBAY_ABI_MAJOR, PBAY_ABI_MINOR, (int)getpid(),
+        (long long)(clock_now(h->control_seat->loop->clock) - h->started_ms));
     put_str(&b, "config_file", h->snapshot->cfg->file);
     buf_addc(&b, "}");
     answer(c, &b);
@@ -93,9 +96,10 @@ static void put_counters(struct buf *b, const struct host *h)
         put_str(b, "name", in->name);
         buf_addc(b, ",");
         put_str(b, "type", in->cfg->manifest->id);
-        buf_printf(b, ",\"calls\":%llu,\"ok\":%llu,\"failed\":%llu,"
-                      "\"cancelled\":%llu,\"active\":%llu,"
-                      "\"input_tokens\":%llu,\"output_tokens\":%llu}",
+        buf_printf(b,
+                   ",\"calls\":%llu,\"ok\":%llu,\"failed\":%llu,"
+                   "\"cancelled\":%llu,\"active\":%llu,"
+                   "\"input_tokens\":%llu,\"output_tokens\":%llu}",
                    (unsigned long long)t.calls, (unsigned long long)t.ok,
                    (unsigned long long)t.failed,
                    (unsigned long long)t.cancelled,
@@ -122,8 +126,9 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
         buf_addc(&b, i ? "," : "");
         buf_json(&b, str_c(http_listener_name(h->listeners[i])));
     }
-    buf_printf(&b, "],\"loops\":%zu,\"connections\":%zu,\"calls\":%zu,"
-                   "\"draining\":%s,\"old_configurations\":%u,\"providers\":[",
+    buf_printf(&b,
+               "],\"loops\":%zu,\"connections\":%zu,\"calls\":%zu,"
+               "\"draining\":%s,\"old_configurations\":%u,\"providers\":[",
                h->n_seats - 1, conns, calls, h->draining ? "true" : "false",
                h->old_snapshots);
     put_counters(&b, h);
@@ -136,8 +141,9 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
 
 static const char *state_name(enum module_state s)
 {
-    return s == MODULE_LOADED ? "loaded" : s == MODULE_FOUND ? "found"
-                                                             : "refused";
+    return s == MODULE_LOADED  ? "loaded"
+           : s == MODULE_FOUND ? "found"
+                               : "refused";
 }
 
 static void put_times(struct buf *b, const struct generation *g, size_t loops)
@@ -153,9 +159,10 @@ static void put_times(struct buf *b, const struct generation *g, size_t loops)
         if (get(&g->times[i].max_us) > max)
             max = get(&g->times[i].max_us);
     }
-    buf_printf(b, ",\"generation\":%u,\"calls\":%llu,\"time_us\":%llu,"
-                  "\"max_us\":%llu,\"slow\":%llu", g->number,
-               (unsigned long long)calls, (unsigned long long)us,
+    buf_printf(b,
+               ",\"generation\":%u,\"calls\":%llu,\"time_us\":%llu,"
+               "\"max_us\":%llu,\"slow\":%llu",
+               g->number, (unsigned long long)calls, (unsigned long long)us,
                (unsigned long long)max, (unsigned long long)slow);
 }
 
@@ -290,8 +297,10 @@ static bool provider_known(struct ctl_conn *c, const char *name)
                      s->failed[i].why);
             return false;
         }
-    ctl_fail(c, ERR_NO_MODEL, "there is no provider \"%s\"; see `patchbay "
-                              "provider list`", name);
+    ctl_fail(c, ERR_NO_MODEL,
+             "there is no provider \"%s\"; see `patchbay "
+             "provider list`",
+             name);
     return false;
 }
 
@@ -438,8 +447,10 @@ static void do_log(struct ctl_conn *c, struct json_object *args)
     struct buf b;
 
     if (level.n && log_level_parse(level, &l) < 0) {
-        ctl_fail(c, PBAY_E_INVALID, "there is no log level \"%.*s\"; it is one "
-                 "of error, warn, info, debug", STR_ARG(level));
+        ctl_fail(c, PBAY_E_INVALID,
+                 "there is no log level \"%.*s\"; it is one "
+                 "of error, warn, info, debug",
+                 STR_ARG(level));
         return;
     }
     if (level.n) {
@@ -525,13 +536,20 @@ static const struct {
     const char *name;
     void (*run)(struct ctl_conn *c, struct json_object *args);
 } verbs[] = {
-    {"version", do_version},     {"status", do_status},
-    {"plugins", do_plugins},     {"providers", do_providers},
-    {"provider.test", do_provider_test}, {"models", do_models},
-    {"chat", do_chat},           {"embed", do_embed},
-    {"op", do_op},               {"log", do_log},
-    {"config", do_config},       {"record", do_record},
-    {"reload", do_reload},       {"stop", do_stop},
+    {"version", do_version},
+    {"status", do_status},
+    {"plugins", do_plugins},
+    {"providers", do_providers},
+    {"provider.test", do_provider_test},
+    {"models", do_models},
+    {"chat", do_chat},
+    {"embed", do_embed},
+    {"op", do_op},
+    {"log", do_log},
+    {"config", do_config},
+    {"record", do_record},
+    {"reload", do_reload},
+    {"stop", do_stop},
 };
 
 void ctl_dispatch(struct ctl_conn *c, const char *verb,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Putting the host together, running it, replacing what is in force, draining it
- * and taking it down, in reverse order of how it was put together. */
+/* Putting the host together, running it, replacing what is in force, draining
+ * it and taking it down, in reverse order of how it was put together. */
 #include "admin/host.h"
 
 #include <errno.h>
@@ -184,8 +184,10 @@ static void drain_over(void *arg)
     struct host *h = arg;
 
     if (h->undrained)
-        log_line(LOG_WARN, "host", "the drain time is over; what is under way "
-                                   "is cut off", LOG_END);
+        log_line(LOG_WARN, "host",
+                 "the drain time is over; what is under way "
+                 "is cut off",
+                 LOG_END);
     loop_stop(h->control_seat->loop);
 }
 
@@ -252,8 +254,10 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
     }
     sd_notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_us());
     if (host_reload(h, NULL, &err) < 0)
-        log_line(LOG_ERROR, "host", "reload refused, the old configuration "
-                                    "stays", log_cstr("reason", err), LOG_END);
+        log_line(LOG_ERROR, "host",
+                 "reload refused, the old configuration "
+                 "stays",
+                 log_cstr("reason", err), LOG_END);
     free(err);
     sd_notify_send("READY=1");
 }
@@ -295,9 +299,9 @@ static int seat_init(struct host *h, size_t i, bool serves)
     s->dialect.manager = &s->manager;
     if (!serves)
         return 0;
-    s->server = http_server_new(s->loop, &h->snapshot->cfg->http,
-                                dialect_handle, &s->dialect,
-                                dialect_error_body);
+    s->server =
+        http_server_new(s->loop, &h->snapshot->cfg->http, dialect_handle,
+                        &s->dialect, dialect_error_body);
     return s->server ? 0 : -ENOMEM;
 }
 
@@ -375,8 +379,8 @@ static int listen_all(struct host *h, char **err)
     h->listeners = calloc(cfg->n_listen + 1, sizeof(*h->listeners));
     for (size_t i = 0; h->listeners && i < cfg->n_listen; i++) {
         const struct cfg_listen *l = &cfg->listen[i];
-        struct http_listener *made = http_listen(
-            l->addr, servers, n, l->tls ? h->tls : NULL, l, err);
+        struct http_listener *made =
+            http_listen(l->addr, servers, n, l->tls ? h->tls : NULL, l, err);
         if (!made)
             return -1;
         h->listeners[h->n_listeners++] = made;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The host as a whole: configuration, modules, loops, listeners, control socket,
- * put together, started, reloaded, drained and taken down in one place.
+/* The host as a whole: configuration, modules, loops, listeners, control
+ * socket, put together, started, reloaded, drained and taken down in one place.
  *
  * The thread that calls host_new() is the control thread; its own loop (id =
  * number of workers) also runs calls that come by the control socket.

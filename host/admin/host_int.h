@@ -26,8 +26,8 @@ struct seat {
 struct host {
     struct host_options options;
     struct catalogue modules;
-    struct snapshot *snapshot;  /* the current one */
-    unsigned old_snapshots;     /* published before, not yet destroyed */
+    struct snapshot *snapshot; /* the current one */
+    unsigned old_snapshots;    /* published before, not yet destroyed */
     struct native_pool *pool;
     struct model_index *models;
     struct recorder *recorder;
@@ -51,8 +51,8 @@ struct host {
 };
 
 /* host_load.c: configuration and modules to a snapshot.  NULL and *err (a
- * sentence, malloc'd); warnings go to the log, or to *warnings (malloc'd array of
- * malloc'd sentences) when it is not NULL. */
+ * sentence, malloc'd); warnings go to the log, or to *warnings (malloc'd array
+ * of malloc'd sentences) when it is not NULL. */
 struct snapshot *host_load(struct host *h, char ***warnings, char **err);
 /* host.c */
 struct err;

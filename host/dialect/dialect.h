@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The client side's entry: routes a request to the dialect that serves it, after
- * finding out who asks and what they may.  One context per loop. */
+/* The client side's entry: routes a request to the dialect that serves it,
+ * after finding out who asks and what they may.  One context per loop. */
 #ifndef PB_DIALECT_H
 #define PB_DIALECT_H
 
@@ -9,7 +9,7 @@
 
 struct dialect {
     struct manager *manager;
-    uint32_t id_seed;   /* for request ids; of this loop alone */
+    uint32_t id_seed; /* for request ids; of this loop alone */
     uint64_t id_count;
 };
 

@@ -12,7 +12,7 @@ struct route {
     const char *method, *path; /* path ending in "/": a prefix */
     int op;                    /* PBAY_OP_*; 0: see handle_get() */
     const char *dialect;
-    unsigned right;            /* 0: open to everybody */
+    unsigned right; /* 0: open to everybody */
 };
 
 static const struct route routes[] = {
@@ -30,8 +30,8 @@ static const struct route routes[] = {
 };
 
 /* Headers of the client that a provider's plugin may see. */
-static const char *const shown[] = {"openai-beta", "anthropic-beta",
-                                    "anthropic-version", "idempotency-key",
+static const char *const shown[] = {"openai-beta",         "anthropic-beta",
+                                    "anthropic-version",   "idempotency-key",
                                     "x-client-request-id", "user-agent"};
 
 /* "req_" and 30 hex digits: milliseconds, loop and process, a count. */
@@ -97,9 +97,11 @@ static int authorize(struct oa *x, unsigned right, struct err *e)
     given = presented_key(x->req->head);
     key = given.n ? cfg_find_key(s->cfg, given) : NULL;
     if (!key) {
-        err_set(e, ERR_CLIENT_AUTH, given.n
-                    ? "the API key is not one of this host's"
-                    : "no API key was sent; send \"Authorization: Bearer KEY\"");
+        err_set(
+            e, ERR_CLIENT_AUTH,
+            given.n
+                ? "the API key is not one of this host's"
+                : "no API key was sent; send \"Authorization: Bearer KEY\"");
         return -1;
     }
     x->key_name = str_c(key->name);
@@ -174,7 +176,8 @@ void oa_start(struct oa *x, const struct call_sink *sink, uint32_t want)
 
 static void health(struct oa *x)
 {
-    bool ready = !atomic_load(&x->d->manager->draining) && x->d->manager->current;
+    bool ready =
+        !atomic_load(&x->d->manager->draining) && x->d->manager->current;
 
     if (str_is(x->req->path, "/healthz"))
         oa_json(x, 200, STR("{\"status\":\"ok\"}"));
@@ -199,8 +202,9 @@ static void dispatch(struct oa *x, const struct route *r)
         size_t n = strlen(r->path);
         oa_models(x, str_n(x->req->path.p + n, x->req->path.n - n));
     } else if (!json_type(http_header(x->req->head, "content-type"))) {
-        err_set(&e, ERR_BAD_BODY, "the body must be sent with Content-Type: "
-                                  "application/json");
+        err_set(&e, ERR_BAD_BODY,
+                "the body must be sent with Content-Type: "
+                "application/json");
         oa_error(x, &e);
     } else {
         x->req->on_body = on_body;
@@ -242,8 +246,10 @@ static void handle(struct oa *x)
         err_set(&e, ERR_METHOD, "%.*s is for %s requests",
                 STR_ARG(x->req->path), allowed);
     } else {
-        err_set(&e, ERR_NO_ROUTE, "there is nothing at %.*s; the API is under "
-                                  "/v1", STR_ARG(x->req->path));
+        err_set(&e, ERR_NO_ROUTE,
+                "there is nothing at %.*s; the API is under "
+                "/v1",
+                STR_ARG(x->req->path));
     }
     oa_error(x, &e);
 }

@@ -15,7 +15,7 @@ struct oa {
     struct http_req *req;
     struct call *call;
     struct listing_job *listing;
-    char id[40];              /* request id */
+    char id[40]; /* request id */
     pbay_str key_name;
     int op;
     pbay_str dialect;
@@ -50,8 +50,9 @@ void oa_route_headers(struct oa *x, const struct call_report *r);
 void oa_write(struct oa *x, pbay_str bytes);
 
 /* --- one file per operation; the body is complete --- */
-void oa_chat(struct oa *x);   /* openai_chat.c */
-void oa_items(struct oa *x);  /* openai_items.c: embeddings, moderations, images */
+void oa_chat(struct oa *x); /* openai_chat.c */
+void oa_items(
+    struct oa *x); /* openai_items.c: embeddings, moderations, images */
 void oa_models(struct oa *x, pbay_str id); /* openai_models.c; id empty: list */
 
 /* Start the call of x; on failure the error is the reply. */
@@ -64,7 +65,8 @@ void oa_render_begin(struct oa_render *r, pbay_str id, pbay_str model);
 /* Append to `out` the SSE events of one event (stream), or collect it. */
 int oa_render_event(struct oa_render *r, const pbay_event *ev, struct buf *out);
 /* The end of a stream ([DONE] included), or the whole completion. */
-int oa_render_end(struct oa_render *r, const pbay_usage *usage, struct buf *out);
+int oa_render_end(struct oa_render *r, const pbay_usage *usage,
+                  struct buf *out);
 /* A whole completion, as its provider wrote it, as the stream a client asked
  * for.  -1: it is not a chat completion. */
 int oa_render_split(struct oa *x, pbay_str completion, struct buf *out);

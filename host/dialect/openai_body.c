@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading a request body of the OpenAI dialect: one scan, no tree.  Aliases of
- * parameters are renamed in place; everything else stays as the client wrote it. */
+ * parameters are renamed in place; everything else stays as the client wrote
+ * it. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,8 +88,8 @@ static bool same_value(pbay_str a, pbay_str b)
 
     if (str_eq(a, b))
         return true;
-    return pbay_json_f64(a, &p) == 0 && pbay_json_f64(b, &q) == 0 &&
-           !(p < q) && !(q < p);
+    return pbay_json_f64(a, &p) == 0 && pbay_json_f64(b, &q) == 0 && !(p < q) &&
+           !(q < p);
 }
 
 /* One alias: renamed, dropped beside an equal value, or refused. */
@@ -109,7 +110,8 @@ static int alias_apply(struct oa *x, size_t i, const struct alias *al,
     if (other.p && !same_value(other, x->members[i].v)) {
         bad(e, al->alias, "invalid_value",
             "\"%s\" is an alias and stands beside its name with another value; "
-            "send one of them", al->alias);
+            "send one of them",
+            al->alias);
         return -1;
     }
     x->members[i].k = other.p ? STR_NONE : str_c(al->name);

@@ -7,9 +7,9 @@
 #include "dialect/openai.h"
 
 /* What of a chat reaches a translated client. */
-#define CHAT_WANT                                                            \
-    (PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |                    \
-     PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |             \
+#define CHAT_WANT                                                \
+    (PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |        \
+     PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) | \
      PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_WARNING))
 
 static void stream_begin(struct oa *x, pbay_str content_type)

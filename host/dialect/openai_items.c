@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* POST /v1/embeddings, /v1/moderations, /v1/images/generations: one request, one
- * whole reply, passed through or put together from vectors and items. */
+/* POST /v1/embeddings, /v1/moderations, /v1/images/generations: one request,
+ * one whole reply, passed through or put together from vectors and items. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "dialect/openai.h"
 #include <patchbay/json.h>
 
-#define ITEMS_WANT                                                           \
-    (PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_VECTOR) |                  \
+#define ITEMS_WANT                                          \
+    (PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_VECTOR) | \
      PBAY_WANT(PBAY_EV_ITEM))
 
 static void items_begin(void *arg, const struct call_head *h,
@@ -46,8 +46,8 @@ static void items_bytes(void *arg, pbay_str raw)
 
 static bool wants_base64(const struct oa *x)
 {
-    return pbay_json_is(pbay_json_find(x->members, x->n_members,
-                                       "encoding_format"), "base64");
+    return pbay_json_is(
+        pbay_json_find(x->members, x->n_members, "encoding_format"), "base64");
 }
 
 /* Floats to base64 text; the wire's floats are little-endian. */
@@ -110,12 +110,14 @@ static int put_decoded(struct buf *b, pbay_str base64)
 static int put_vector(struct oa *x, const pbay_event *ev)
 {
     struct buf *b = &x->whole;
-    int rc = buf_printf(b, "%s{\"object\":\"embedding\",\"index\":%u,"
-                           "\"embedding\":", b->n ? "," : "", ev->choice);
+    int rc = buf_printf(b,
+                        "%s{\"object\":\"embedding\",\"index\":%u,"
+                        "\"embedding\":",
+                        b->n ? "," : "", ev->choice);
 
     if (ev->code == PBAY_VEC_F32)
-        rc |= wants_base64(x) ? put_base64(b, ev->text)
-                              : put_floats(b, ev->text);
+        rc |=
+            wants_base64(x) ? put_base64(b, ev->text) : put_floats(b, ev->text);
     else if (wants_base64(x))
         rc |= buf_json(b, ev->text);
     else
@@ -142,8 +144,7 @@ static void items_event(void *arg, const pbay_event *ev)
 static void put_end(struct oa *x, const struct call_report *r, struct buf *b)
 {
     unsigned long long in = r->usage.known & PBAY_U_INPUT ? r->usage.input : 0;
-    long long now =
-        (long long)(clock_wall(x->d->manager->loop->clock) / 1000);
+    long long now = (long long)(clock_wall(x->d->manager->loop->clock) / 1000);
 
     switch (x->op) {
     case PBAY_OP_EMBED:
@@ -151,8 +152,10 @@ static void put_end(struct oa *x, const struct call_report *r, struct buf *b)
         buf_add(b, buf_str(&x->whole));
         buf_addc(b, "],\"model\":");
         buf_json(b, r->model_answered.n ? r->model_answered : r->model);
-        buf_printf(b, ",\"usage\":{\"prompt_tokens\":%llu,\"total_tokens\":%llu"
-                      "}}", in, in);
+        buf_printf(b,
+                   ",\"usage\":{\"prompt_tokens\":%llu,\"total_tokens\":%llu"
+                   "}}",
+                   in, in);
         break;
     case PBAY_OP_MODERATE:
         buf_printf(b, "{\"id\":\"modr-%s\",\"model\":", x->id + 4);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /v1/models and /v1/models/{id}: all providers' models in one list, each as
- * provider/model, which is a name that always resolves. */
+/* GET /v1/models and /v1/models/{id}: all providers' models in one list, each
+ * as provider/model, which is a name that always resolves. */
 #include <string.h>
 
 #include "base/limits.h"

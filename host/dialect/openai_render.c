@@ -12,7 +12,7 @@
 #include "dialect/openai.h"
 
 #define CHOICES_MAX 128
-#define TOOLS_MAX 128
+#define TOOLS_MAX   128
 
 struct tool {
     struct buf id, name, args;
@@ -155,8 +155,10 @@ static int chunk_open(struct oa_render *r, struct buf *o)
     int rc = buf_addc(o, "data: {\"id\":");
 
     rc |= buf_json(o, str_c(r->id));
-    rc |= buf_printf(o, ",\"object\":\"chat.completion.chunk\",\"created\":%lld,"
-                        "\"model\":", (long long)r->created);
+    rc |= buf_printf(o,
+                     ",\"object\":\"chat.completion.chunk\",\"created\":%lld,"
+                     "\"model\":",
+                     (long long)r->created);
     rc |= buf_json(o, str_c(r->model));
     return rc;
 }
@@ -313,12 +315,15 @@ static int put_usage(const pbay_usage *u, struct buf *o)
 {
     unsigned long long in = u->known & PBAY_U_INPUT ? u->input : 0;
     unsigned long long outp = u->known & PBAY_U_OUTPUT ? u->output : 0;
-    int rc = buf_printf(o, "{\"prompt_tokens\":%llu,\"completion_tokens\":%llu,"
-                           "\"total_tokens\":%llu", in, outp, in + outp);
+    int rc = buf_printf(o,
+                        "{\"prompt_tokens\":%llu,\"completion_tokens\":%llu,"
+                        "\"total_tokens\":%llu",
+                        in, outp, in + outp);
 
     if (u->known & PBAY_U_CACHE_READ)
-        rc |= buf_printf(o, ",\"prompt_tokens_details\":{\"cached_tokens\":%llu}",
-                         (unsigned long long)u->cache_read);
+        rc |=
+            buf_printf(o, ",\"prompt_tokens_details\":{\"cached_tokens\":%llu}",
+                       (unsigned long long)u->cache_read);
     if (u->known & PBAY_U_REASONING)
         rc |= buf_printf(
             o, ",\"completion_tokens_details\":{\"reasoning_tokens\":%llu}",
@@ -344,8 +349,10 @@ static int put_tools(const struct choice *c, struct buf *o)
 
 static int put_choice(const struct choice *c, size_t i, struct buf *o)
 {
-    int rc = buf_printf(o, "%s{\"index\":%zu,\"message\":{\"role\":"
-                           "\"assistant\",\"content\":", i ? "," : "", i);
+    int rc = buf_printf(o,
+                        "%s{\"index\":%zu,\"message\":{\"role\":"
+                        "\"assistant\",\"content\":",
+                        i ? "," : "", i);
 
     if (c->text.n || (!c->n_tools && !c->refusal.n))
         rc |= buf_json(o, buf_str(&c->text));
@@ -370,8 +377,8 @@ static int put_choice(const struct choice *c, size_t i, struct buf *o)
     } else {
         rc |= buf_addc(o, "null");
     }
-    return rc | buf_printf(o, ",\"finish_reason\":\"%s\"}",
-                           finish_word(c->stop));
+    return rc |
+           buf_printf(o, ",\"finish_reason\":\"%s\"}", finish_word(c->stop));
 }
 
 static int whole_end(struct oa_render *r, const pbay_usage *usage,
@@ -380,8 +387,10 @@ static int whole_end(struct oa_render *r, const pbay_usage *usage,
     int rc = buf_addc(o, "{\"id\":");
 
     rc |= buf_json(o, str_c(r->id));
-    rc |= buf_printf(o, ",\"object\":\"chat.completion\",\"created\":%lld,"
-                        "\"model\":", (long long)r->created);
+    rc |= buf_printf(o,
+                     ",\"object\":\"chat.completion\",\"created\":%lld,"
+                     "\"model\":",
+                     (long long)r->created);
     rc |= buf_json(o, str_c(r->model));
     rc |= buf_addc(o, ",\"choices\":[");
     for (size_t i = 0; i < r->n; i++)
@@ -417,7 +426,8 @@ static int put_event(struct json_object *chunk, struct buf *o)
         chunk, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
     return !s || buf_addc(o, "data: ") | buf_addc(o, s) | buf_addc(o, "\n\n")
-               ? -1 : 0;
+               ? -1
+               : 0;
 }
 
 /* message becomes delta (tool calls get their index), the rest stays. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One attempt at one target: codec callbacks around an exchange, or a native
- * run.  See attempt.h and sdk/include/patchbay/codec.h for the order of calls. */
+ * run.  See attempt.h and sdk/include/patchbay/codec.h for the order of calls.
+ */
 #include "manager/attempt.h"
 
 #include <errno.h>
@@ -20,9 +21,9 @@ struct pbay_call {
     struct instance *inst;
     const struct attempt_ops *ops;
     void *arg;
-    unsigned depth;  /* how many of our entry points are on the stack */
-    bool silent;     /* attempt_free() was called: no more callbacks */
-    bool ended;      /* ops->end was called, or must not be any more */
+    unsigned depth; /* how many of our entry points are on the stack */
+    bool silent;    /* attempt_free() was called: no more callbacks */
+    bool ended;     /* ops->end was called, or must not be any more */
     bool paused;
 
     pbay_request req;
@@ -200,10 +201,9 @@ static void measured(attempt *a, const char *what, int64_t since)
 
     module_times_add(&a->inst->gen->times[a->m->loop->id], (uint64_t)us);
     if (us > LIM_CALLBACK_US)
-        log_line(LOG_WARN, "module",
-                 "a callback held up the event loop",
-                 log_cstr("provider", a->inst->name), log_cstr("callback", what),
-                 log_us("took", us), LOG_END);
+        log_line(LOG_WARN, "module", "a callback held up the event loop",
+                 log_cstr("provider", a->inst->name),
+                 log_cstr("callback", what), log_us("took", us), LOG_END);
 }
 
 static pbay_rc codec_finish(attempt *a, pbay_rc why)
@@ -443,9 +443,8 @@ static void keep_headers(attempt *a, const pbay_kv *h, size_t n)
         if (str_is(h[i].k, "content-type"))
             a->content_type = arena_dup(&a->arena, h[i].v);
         else if (a->n_passed < 8 && may_pass(h[i].k))
-            a->passed[a->n_passed++] =
-                (pbay_kv){arena_dup(&a->arena, h[i].k),
-                          arena_dup(&a->arena, h[i].v)};
+            a->passed[a->n_passed++] = (pbay_kv){arena_dup(&a->arena, h[i].k),
+                                                 arena_dup(&a->arena, h[i].v)};
     }
 }
 
@@ -481,14 +480,14 @@ static void tx_on_head(void *arg, int status, const pbay_kv *headers, size_t n)
     a->head.n_headers = 0;
     if (!ok || a->head.framing > PBAY_FRAME_SSE)
         a->head.framing = PBAY_FRAME_WHOLE;
-    max = !ok ? LIM_ERROR_BODY
+    max = !ok                                   ? LIM_ERROR_BODY
           : a->head.framing == PBAY_FRAME_WHOLE ? a->inst->cfg->max_reply
                                                 : a->inst->cfg->max_record;
     framing_init(&a->framing, (int)a->head.framing, max);
     a->framed = true;
     a->has_head = true;
-    a->reply_pass = (a->req.flags & PBAY_RQ_PASS) &&
-                    (a->x.flags & PBAY_X_REPLY_PASS) && ok;
+    a->reply_pass =
+        (a->req.flags & PBAY_RQ_PASS) && (a->x.flags & PBAY_X_REPLY_PASS) && ok;
     if (ok)
         a->ops->head(a->arg);
 out:
@@ -698,10 +697,10 @@ static int own_body(attempt *a, const struct call_request *r)
         if (!members && r->n_members)
             return -ENOMEM;
         for (size_t i = 0; i < r->n_members; i++) {
-            members[i].k = str_n(p + (r->members[i].k.p - r->body.p),
-                                 r->members[i].k.n);
-            members[i].v = str_n(p + (r->members[i].v.p - r->body.p),
-                                 r->members[i].v.n);
+            members[i].k =
+                str_n(p + (r->members[i].k.p - r->body.p), r->members[i].k.n);
+            members[i].v =
+                str_n(p + (r->members[i].v.p - r->body.p), r->members[i].v.n);
         }
         a->req.members = members;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A call: the plan, the attempts, what is held back, and what follows a failure.
- * The error table (base/error) decides; nothing else does. */
+/* A call: the plan, the attempts, what is held back, and what follows a
+ * failure. The error table (base/error) decides; nothing else does. */
 #include "manager/call.h"
 
 #include <stdlib.h>
@@ -27,8 +27,8 @@ struct call {
     attempt *attempt;
     unsigned depth;
     bool cancelled, over, paused, retry;
-    bool starting;      /* inside call_start(): no end before it returns */
-    struct err late;    /* what ended it meanwhile */
+    bool starting;   /* inside call_start(): no end before it returns */
+    struct err late; /* what ended it meanwhile */
 
     bool begun;         /* sink->begin was called */
     bool content;       /* the answer's first content has come */
@@ -104,8 +104,14 @@ static void log_end(struct call *c, const struct err *e)
 {
     if (!log_on(e ? LOG_WARN : LOG_DEBUG))
         return;
-    log_line(e ? LOG_WARN : LOG_DEBUG, "call", e ? err_text(e) : "answered",
-             log_str("id", c->report.id), log_cstr("provider", c->report.provider),
+    /* The log gets the provider's own words, a client only what err_text()
+     * lets out. */
+    log_line(e ? LOG_WARN : LOG_DEBUG, "call",
+             !e              ? "answered"
+             : e->message[0] ? e->message
+                             : err_text(e),
+             log_str("id", c->report.id),
+             log_cstr("provider", c->report.provider),
              log_str("model", c->report.model),
              log_cstr("result", e ? err_class(e->kind)->name : "ok"),
              log_int("attempts", c->report.attempts),
@@ -243,10 +249,10 @@ static void keep_usage(struct call *c, const pbay_usage *u)
     pbay_usage *to = &c->report.usage;
 
     to->size = sizeof(*to);
-#define KEEP(bit, field)                                                     \
-    if ((u->known & (bit)) && PBAY_HAS(u, field)) {                          \
-        to->field = u->field;                                                \
-        to->known |= (bit);                                                  \
+#define KEEP(bit, field)                            \
+    if ((u->known & (bit)) && PBAY_HAS(u, field)) { \
+        to->field = u->field;                       \
+        to->known |= (bit);                         \
     }
     KEEP(PBAY_U_INPUT, input)
     KEEP(PBAY_U_CACHE_READ, cache_read)
@@ -358,8 +364,8 @@ static void on_end(void *arg, const struct err *e)
     leave(c);
 }
 
-static const struct attempt_ops attempt_callbacks = {on_head, on_event, on_bytes,
-                                                     on_end};
+static const struct attempt_ops attempt_callbacks = {on_head, on_event,
+                                                     on_bytes, on_end};
 
 /* --- attempts ------------------------------------------------------------ */
 
@@ -413,8 +419,9 @@ static void end_with(struct call *c, int kind, const char *why)
 
 static void on_deadline(void *arg)
 {
-    end_with(arg, ERR_DEADLINE, "the request took longer than its total "
-                                "time-out");
+    end_with(arg, ERR_DEADLINE,
+             "the request took longer than its total "
+             "time-out");
 }
 
 /* The first attempt failed before call_start() returned. */
@@ -448,7 +455,8 @@ static int admit(const struct manager *m, struct err *e)
     if (m->active >= m->current->cfg->max_calls) {
         err_set(e, ERR_UNAVAILABLE,
                 "%zu requests are under way, which is as many as max_calls "
-                "allows", m->active);
+                "allows",
+                m->active);
         e->retry_after_ms = 1000;
         return -1;
     }
@@ -483,8 +491,10 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     if (admit(m, e) < 0)
         return NULL;
     if (r->model.n > MODEL_MAX) {
-        err_set(e, PBAY_E_INVALID, "the model's name has %zu bytes; at most %d "
-                "are allowed", r->model.n, MODEL_MAX);
+        err_set(e, PBAY_E_INVALID,
+                "the model's name has %zu bytes; at most %d "
+                "are allowed",
+                r->model.n, MODEL_MAX);
         return NULL;
     }
     c = calloc(1, sizeof(*c));

@@ -2,11 +2,11 @@
 /* The attempt engine: one client request, from its canonical form to events or
  * bytes that a dialect shows to its client.
  *
- * A call belongs to one loop and is used on that loop's thread only.  It holds a
- * reference on the snapshot it started with until it ends, so that providers
- * can be replaced under it.  call.c owns the plan and decides by the error table
- * (base/error) what follows a failed attempt; attempt.c runs one exchange with
- * one target and knows nothing of others.
+ * A call belongs to one loop and is used on that loop's thread only.  It holds
+ * a reference on the snapshot it started with until it ends, so that providers
+ * can be replaced under it.  call.c owns the plan and decides by the error
+ * table (base/error) what follows a failed attempt; attempt.c runs one exchange
+ * with one target and knows nothing of others.
  *
  * Nothing reaches the sink before the first content of the answer: what came
  * before is held (LIM_PRELUDE, LIM_PRELUDE_MS), so that a failure until then is
@@ -53,21 +53,21 @@ void manager_abort_all(struct manager *m, const char *why);
 /* What a client asks.  Borrowed until call_start() returns, except body and
  * members: those must stay until the sink's end (or call_cancel()). */
 struct call_request {
-    int op;                 /* PBAY_OP_* */
-    bool stream;            /* the client wants a stream */
-    bool no_pass;           /* the sink wants events, never raw bytes */
-    uint32_t want;          /* events the sink uses when translated */
-    pbay_str id;            /* request id */
-    pbay_str model;         /* as the client wrote it; may be empty */
-    pbay_str dialect;       /* of the body: "openai.chat/1" */
+    int op;           /* PBAY_OP_* */
+    bool stream;      /* the client wants a stream */
+    bool no_pass;     /* the sink wants events, never raw bytes */
+    uint32_t want;    /* events the sink uses when translated */
+    pbay_str id;      /* request id */
+    pbay_str model;   /* as the client wrote it; may be empty */
+    pbay_str dialect; /* of the body: "openai.chat/1" */
     pbay_str body;
     const pbay_kv *members;
     size_t n_members;
     pbay_str method, path, query, content_type; /* RAW */
     const pbay_kv *headers; /* the client's, those that policy lets through */
     size_t n_headers;
-    pbay_str key_name;      /* who asks; empty: nobody in particular */
-    const char *instance;   /* not NULL: this provider, no routing */
+    pbay_str key_name;    /* who asks; empty: nobody in particular */
+    const char *instance; /* not NULL: this provider, no routing */
 };
 
 /* How the answer begins. */
@@ -86,13 +86,13 @@ struct call_head {
 /* What happened, for headers, logs and accounts. */
 struct call_report {
     pbay_str id;
-    const char *provider;   /* "" if no target was reached */
-    pbay_str model;         /* as sent to it */
+    const char *provider; /* "" if no target was reached */
+    pbay_str model;       /* as sent to it */
     pbay_str model_answered;
-    const char *reason;     /* the routing rule */
+    const char *reason; /* the routing rule */
     unsigned attempts;
     int64_t first_ms, total_ms; /* first_ms -1: nothing came */
-    pbay_usage usage;       /* known == 0: not reported */
+    pbay_usage usage;           /* known == 0: not reported */
 };
 
 struct call_sink {

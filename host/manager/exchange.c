@@ -11,10 +11,10 @@
 
 /* What the host sets itself, or what would let a plugin reshape the message. */
 static const char *const reserved[] = {
-    "host",           "content-length", "transfer-encoding", "connection",
-    "expect",         "accept-encoding", "authorization",    "x-api-key",
-    "api-key",        "cookie",          "proxy-authorization", "te",
-    "trailer",        "upgrade",         "keep-alive",
+    "host",    "content-length",  "transfer-encoding",   "connection",
+    "expect",  "accept-encoding", "authorization",       "x-api-key",
+    "api-key", "cookie",          "proxy-authorization", "te",
+    "trailer", "upgrade",         "keep-alive",
 };
 
 static bool token(pbay_str s)
@@ -119,8 +119,8 @@ int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
         return -1;
     }
     if ((x->path.n && x->path.p[0] != '/' && x->path.p[0] != '?') ||
-        !printable(x->path, false) || memchr(x->path.p ? x->path.p : "", '#',
-                                             x->path.n)) {
+        !printable(x->path, false) ||
+        memchr(x->path.p ? x->path.p : "", '#', x->path.n)) {
         *why = "its plugin describes a path that is not well-formed";
         return -1;
     }

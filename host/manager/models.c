@@ -21,7 +21,7 @@ struct listing {
     size_t n;
     int64_t listed_ms; /* -1: never */
     int64_t failed_ms;
-    char *why;         /* the last failure; NULL: none since listed_ms */
+    char *why; /* the last failure; NULL: none since listed_ms */
 };
 
 struct model_index {

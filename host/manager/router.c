@@ -35,8 +35,7 @@ static bool configured(const struct instance *in, pbay_str model)
 static bool owns(const struct instance *in, struct model_index *models,
                  pbay_str model)
 {
-    return configured(in, model) ||
-           model_index_has(models, in->name, model) ||
+    return configured(in, model) || model_index_has(models, in->name, model) ||
            manifest_model(in->cfg->manifest, model);
 }
 
@@ -50,8 +49,8 @@ static int by_prefix(const struct snapshot *s, int op, pbay_str model,
     if (!in)
         return 0;
     if (!able(in, op)) {
-        err_set(e, ERR_NOT_SUPPORTED,
-                "provider %s has no such operation", in->name);
+        err_set(e, ERR_NOT_SUPPORTED, "provider %s has no such operation",
+                in->name);
         return -1;
     }
     if (!rest.n && in->cfg->default_model)
@@ -79,7 +78,8 @@ static int by_default(const struct snapshot *s, int op, struct arena *a,
                 continue;
             add(out, in,
                 in->cfg->default_model ? str_c(in->cfg->default_model)
-                                       : STR_NONE, a);
+                                       : STR_NONE,
+                a);
             out->reason = "default of the first provider that has one";
             return 1;
         }
@@ -182,15 +182,17 @@ int plan_make(const struct snapshot *s, struct model_index *models, int op,
 
     memset(out, 0, sizeof(*out));
     if (!s->n) {
-        err_set(e, ERR_UNAVAILABLE, "no provider is set up; see `patchbay "
-                                    "provider list`");
+        err_set(e, ERR_UNAVAILABLE,
+                "no provider is set up; see `patchbay "
+                "provider list`");
         return -1;
     }
     if (!model.n) {
         if (by_default(s, op, a, out))
             return 0;
-        err_set(e, ERR_NO_MODEL, "the request names no model, and no provider "
-                                 "has a default_model");
+        err_set(e, ERR_NO_MODEL,
+                "the request names no model, and no provider "
+                "has a default_model");
         snprintf(e->param, sizeof(e->param), "model");
         return -1;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From a model's name to an ordered plan of targets.  Pure: reads a snapshot and
- * the model index, touches nothing.
+/* From a model's name to an ordered plan of targets.  Pure: reads a snapshot
+ * and the model index, touches nothing.
  *
  * A name resolves in this order:
  *   1. `provider/rest`, where provider is an instance's name;

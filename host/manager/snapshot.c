@@ -48,7 +48,8 @@ static char *take_extensions(struct instance *in)
             return say("its codec table lacks build or feed");
         if (in->codec->state_size > LIM_STATE)
             return say("its codec wants %u bytes of state; at most %zu are "
-                       "allowed", (unsigned)in->codec->state_size, LIM_STATE);
+                       "allowed",
+                       (unsigned)in->codec->state_size, LIM_STATE);
         in->ops |= in->codec->ops;
     }
     if (in->native) {

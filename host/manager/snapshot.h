@@ -3,11 +3,11 @@
  * one immutable snapshot.
  *
  * The control thread makes snapshots and publishes them.  Each loop has its own
- * pointer to the current one and a plain count of its calls that still use each:
- * no atomics and no lock, hence no race between loading a pointer and counting
- * it.  A loop that has moved on and whose count of the old snapshot has reached
- * zero says so; when all have, the control thread destroys it, and with it the
- * instances that no newer snapshot shares.
+ * pointer to the current one and a plain count of its calls that still use
+ * each: no atomics and no lock, hence no race between loading a pointer and
+ * counting it.  A loop that has moved on and whose count of the old snapshot
+ * has reached zero says so; when all have, the control thread destroys it, and
+ * with it the instances that no newer snapshot shares.
  */
 #ifndef PB_SNAPSHOT_H
 #define PB_SNAPSHOT_H
@@ -32,11 +32,11 @@ struct instance {
     const struct cfg_provider *cfg; /* of the config it was made with */
     struct generation *gen;
     void *inst;
-    const pbay_codec *codec;   /* NULL unless it has that extension */
+    const pbay_codec *codec; /* NULL unless it has that extension */
     const pbay_native *native;
     const pbay_backend *backend;
-    uint64_t ops;              /* of codec and native together */
-    pbay_host host;            /* given to create(); priv is this */
+    uint64_t ops;   /* of codec and native together */
+    pbay_host host; /* given to create(); priv is this */
     struct native_gate gate;
     struct instance_stats stats[LIM_LOOPS + 1];
 };
@@ -47,7 +47,10 @@ struct snapshot {
     struct instance **instances; /* those that work, in configured order */
     size_t n;
     /* The ones that do not: cfg provider and why. */
-    struct snapshot_failed { const struct cfg_provider *cfg; char *why; } *failed;
+    struct snapshot_failed {
+        const struct cfg_provider *cfg;
+        char *why;
+    } * failed;
     size_t n_failed;
     unsigned refs[LIM_LOOPS + 1]; /* by loop id; that loop only */
     bool left[LIM_LOOPS + 1];     /* the loop has moved on */

@@ -24,3 +24,7 @@ tests_unit_test_wire_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_native_pool
 tests_unit_test_native_pool_CFLAGS = $(unit_cflags)
 tests_unit_test_native_pool_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_call
+tests_unit_test_call_CFLAGS = $(unit_cflags)
+tests_unit_test_call_LDADD = $(unit_ldadd)

@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: MIT */
+/* The attempt engine on the fake transport and the virtual clock: order of
+ * callbacks, what is held back, time-outs, cancellation, what follows a
+ * failure. The codec is a toy of this file: SSE records "t:TEXT", "p:"
+ * (prelude), "u:N", "e:" (an error), "x:" (asks to drop the record), "stop",
+ * "end". */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "manager/call.h"
+#include "manager/router.h"
+#include "manager/snapshot.h"
+
+#define URL_A "http://a.test/v1"
+#define URL_B "http://b.test/v1"
+
+/* --- the toy codec ------------------------------------------------------- */
+
+struct toy {
+    struct instance *self;
+    int builds, finishes, steps;
+    bool pass;
+};
+
+static struct toy toys[2];
+
+static pbay_rc toy_build(void *inst, void *st, pbay_call *call,
+                         const pbay_request *req, pbay_exchange *x)
+{
+    static const pbay_str body = PBAY_LIT("hello");
+    struct toy *t = inst;
+
+    (void)call;
+    ck_assert_ptr_nonnull(st);
+    t->builds++;
+    t->pass = req->flags & PBAY_RQ_PASS;
+    x->method = STR("POST");
+    x->path = STR("/chat");
+    x->framing = PBAY_FRAME_SSE;
+    x->flags = PBAY_X_REPLY_PASS;
+    x->auth = STR("bearer");
+    x->body = &body;
+    x->n_body = 1;
+    return PBAY_OK;
+}
+
+static void emit(struct toy *t, pbay_call *call, uint32_t type, pbay_str text)
+{
+    pbay_event ev = {.size = sizeof(ev), .type = type, .text = text};
+
+    t->self->host.emit(call, &ev);
+}
+
+static pbay_rc toy_feed(void *inst, void *st, pbay_call *call,
+                        const pbay_record *rec)
+{
+    struct toy *t = inst;
+    pbay_str d = rec->data;
+
+    (void)st;
+    if (str_starts(d, "t:")) {
+        emit(t, call, PBAY_EV_TEXT, str_n(d.p + 2, d.n - 2));
+    } else if (str_is(d, "stop")) {
+        emit(t, call, PBAY_EV_STOP, STR_NONE);
+    } else if (str_is(d, "end")) {
+        return PBAY_END;
+    } else if (str_is(d, "x:")) {
+        return PBAY_DROP;
+    } else if (str_starts(d, "u:")) {
+        pbay_usage u = {.size = sizeof(u),
+                        .known = PBAY_U_OUTPUT,
+                        .output = (uint64_t)(d.p[2] - '0')};
+        pbay_event ev = {
+            .size = sizeof(ev), .type = PBAY_EV_USAGE, .usage = &u};
+        t->self->host.emit(call, &ev);
+    } else if (str_starts(d, "e:")) {
+        pbay_error e = {.size = sizeof(e),
+                        .kind = PBAY_E_OVERLOADED,
+                        .retry_after_ms = 1500,
+                        .message = STR("full up")};
+        pbay_event ev = {
+            .size = sizeof(ev), .type = PBAY_EV_ERROR, .error = &e};
+        t->self->host.emit(call, &ev);
+        return PBAY_FAIL;
+    } else if (str_starts(d, "{\"error\"")) {
+        pbay_error e = {.size = sizeof(e),
+                        .kind = PBAY_E_INVALID,
+                        .retry_after_ms = -1,
+                        .message = STR("bad thing")};
+        pbay_event ev = {
+            .size = sizeof(ev), .type = PBAY_EV_ERROR, .error = &e};
+        t->self->host.emit(call, &ev);
+    } else if (!str_starts(d, "p:")) {
+        return PBAY_FAIL;
+    }
+    return PBAY_OK;
+}
+
+static pbay_rc toy_finish(void *inst, void *st, pbay_call *call, pbay_rc why)
+{
+    struct toy *t = inst;
+
+    (void)st;
+    (void)call;
+    t->finishes++;
+    if (t->steps > 0 && why == PBAY_END) {
+        t->steps--;
+        return PBAY_AGAIN;
+    }
+    return PBAY_OK;
+}
+
+static const pbay_codec toy_codec = {
+    .size = sizeof(pbay_codec),
+    .state_size = 64,
+    .ops = PBAY_OP_BIT(PBAY_OP_CHAT),
+    .dialects = PBAY_LIT("other/1 toy/1"),
+    .build = toy_build,
+    .feed = toy_feed,
+    .finish = toy_finish,
+};
+
+/* --- the bench ----------------------------------------------------------- */
+
+static struct loop *loop;
+static struct manager mgr;
+static struct snapshot snap;
+static struct config cfg;
+static struct cfg_provider providers[2];
+static struct instance insts[2], *inst_list[2] = {&insts[0], &insts[1]};
+static struct generation gens[2];
+static struct manifest *mani;
+static unsigned released;
+
+void attempt_host_table(pbay_host *h, struct instance *inst);
+
+static void on_released(struct manager *m, struct snapshot *s, void *arg)
+{
+    (void)m;
+    (void)s;
+    (void)arg;
+    released++;
+}
+
+static void setup(void)
+{
+    static const char *const urls[] = {URL_A, URL_B};
+    static const char *const names[] = {"a", "b"};
+    static char *no_models[] = {NULL};
+    char *err = NULL;
+
+    mani = manifest_parse(
+        STR("{\"abi\":\"0.1\",\"id\":\"toy\",\"version\":\"1\",\"license\":"
+            "\"MIT\",\"kind\":\"codec\",\"models\":[{\"match\":\"m*\"}]}"),
+        &err);
+    ck_assert_msg(mani != NULL, "%s", err ? err : "");
+    memset(&snap, 0, sizeof(snap));
+    memset(&cfg, 0, sizeof(cfg));
+    memset(insts, 0, sizeof(insts));
+    memset(toys, 0, sizeof(toys));
+    released = 0;
+    cfg.max_calls = 10;
+    loop = loop_new(0);
+    ck_assert_ptr_nonnull(loop);
+    clock_free(loop->clock);
+    loop->clock = clock_new_virtual(1700000000000);
+    for (int i = 0; i < 2; i++) {
+        providers[i] = (struct cfg_provider){
+            .name = (char *)(uintptr_t)names[i],
+            .manifest = mani,
+            .enabled = true,
+            .base_url = (char *)(uintptr_t)urls[i],
+            .models = no_models,
+            .timeouts = {1000, 5000, 2000, 60000},
+            .max_reply = LIM_REPLY,
+            .max_record = LIM_RECORD,
+            .call_memory = LIM_CALL_ARENA,
+            .model_config = (char *)(uintptr_t) "{}",
+        };
+        gens[i].times = calloc(LIM_LOOPS + 1, sizeof(struct module_times));
+        insts[i].name = providers[i].name;
+        insts[i].cfg = &providers[i];
+        insts[i].gen = &gens[i];
+        insts[i].inst = &toys[i];
+        insts[i].codec = &toy_codec;
+        insts[i].ops = toy_codec.ops;
+        attempt_host_table(&insts[i].host, &insts[i]);
+        toys[i].self = &insts[i];
+    }
+    snap.cfg = &cfg;
+    snap.instances = inst_list;
+    snap.n = 2;
+    mgr = (struct manager){.loop = loop,
+                           .transport = transport_fake_new(loop),
+                           .models = model_index_new(),
+                           .released = on_released};
+    manager_adopt(&mgr, &snap);
+}
+
+static void teardown(void)
+{
+    ck_assert_uint_eq(mgr.active, 0);
+    ck_assert_uint_eq(snap.refs[0], 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(toys[i].builds, toys[i].finishes);
+        free(gens[i].times);
+    }
+    transport_free(mgr.transport);
+    model_index_free(mgr.models);
+    loop_free(loop);
+    manifest_free(mani);
+}
+
+/* What the sink saw, as text: "B" begin, "[..]" bytes, "(..)" events. */
+static char seen[8192];
+static struct call *the_call;
+static bool stop_on_text, pause_on_text;
+
+static void saw(const char *open, pbay_str s, const char *close)
+{
+    size_t n = strlen(seen);
+
+    snprintf(seen + n, sizeof(seen) - n, "%s%.*s%s", open, STR_ARG(s), close);
+}
+
+static void s_begin(void *arg, const struct call_head *h,
+                    const struct call_report *r)
+{
+    (void)arg;
+    (void)r;
+    saw(h->error_body ? "E" : h->pass ? "P" : "T", STR_NONE, "");
+}
+
+static void s_bytes(void *arg, pbay_str raw)
+{
+    (void)arg;
+    saw("[", raw, "]");
+}
+
+static void s_event(void *arg, const pbay_event *ev)
+{
+    (void)arg;
+    saw("(",
+        ev->type == PBAY_EV_TEXT   ? ev->text
+        : ev->type == PBAY_EV_STOP ? STR("STOP")
+                                   : STR("?"),
+        ")");
+    if (stop_on_text) {
+        stop_on_text = false;
+        call_cancel(the_call);
+        the_call = NULL;
+    } else if (pause_on_text) {
+        call_pause(the_call, true);
+    }
+}
+
+static struct err last_err;
+static struct call_report last_report;
+
+static void s_end(void *arg, const struct err *e, const struct call_report *r)
+{
+    (void)arg;
+    the_call = NULL;
+    last_report = *r;
+    err_clear(&last_err);
+    if (e)
+        last_err = *e;
+    saw("!", str_c(e ? err_class(e->kind)->name : "ok"), "");
+}
+
+static const struct call_sink sink = {s_begin, s_bytes, s_event, s_end};
+
+static struct call *ask(const char *model, bool pass)
+{
+    struct call_request r = {.op = PBAY_OP_CHAT,
+                             .stream = true,
+                             .no_pass = !pass,
+                             .want = ~0u,
+                             .id = STR("r1"),
+                             .model = str_c(model),
+                             .dialect = STR("toy/1"),
+                             .body = STR("{}")};
+    struct err e;
+
+    seen[0] = '\0';
+    the_call = call_start(&mgr, &r, &sink, NULL, &e);
+    if (!the_call)
+        last_err = e;
+    return the_call;
+}
+
+#define HEAD(st)                                                          \
+    {                                                                     \
+        .what = FAKE_HEAD, .status = (st), .headers = sse, .n_headers = 1 \
+    }
+#define DATA(s)                                          \
+    {                                                    \
+        .what = FAKE_DATA, .data = {(s), sizeof(s) - 1 } \
+    }
+#define WAIT(t)                      \
+    {                                \
+        .what = FAKE_WAIT, .ms = (t) \
+    }
+#define END(k)                       \
+    {                                \
+        .what = FAKE_END, .end = (k) \
+    }
+#define HANG              \
+    {                     \
+        .what = FAKE_HANG \
+    }
+#define SCRIPT(url, ...)                                       \
+    static const struct tx_fake_step steps_[] = {__VA_ARGS__}; \
+    transport_fake_script(mgr.transport, url, steps_,          \
+                          sizeof(steps_) / sizeof(*steps_))
+#define SCRIPT_B(...)                                           \
+    static const struct tx_fake_step steps_b[] = {__VA_ARGS__}; \
+    transport_fake_script(mgr.transport, URL_B, steps_b,        \
+                          sizeof(steps_b) / sizeof(*steps_b))
+
+static const pbay_kv sse[] = {
+    {PBAY_LIT("content-type"), PBAY_LIT("text/event-stream")}};
+static const pbay_kv json[] = {
+    {PBAY_LIT("content-type"), PBAY_LIT("application/json")}};
+
+static void run(int64_t ms)
+{
+    for (int64_t t = 0; t <= ms; t += 10)
+        clock_advance(loop->clock, 10);
+}
+
+START_TEST(translated_in_order)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: p:\n\ndata: t:one\n\ndata: t:two\n\n"),
+           DATA("data: u:7\n\ndata: stop\n\ndata: end\n\n"), END(ERR_NONE));
+    ck_assert_ptr_nonnull(ask("a/m", false));
+    run(100);
+    ck_assert_str_eq(seen, "T(one)(two)(?)(STOP)!ok");
+    ck_assert_uint_eq(last_report.usage.output, 7);
+    ck_assert_uint_eq(last_report.attempts, 1);
+    ck_assert_str_eq(last_report.provider, "a");
+}
+END_TEST
+
+START_TEST(passed_byte_for_byte_and_dropped)
+{
+    SCRIPT(URL_A, HEAD(200), DATA(": hi\n\ndata: p:\n\n"),
+           DATA("data: t:one\r\n\r\ndata: x:\n\ndata: stop\n\ndata: end\n\n"),
+           END(ERR_NONE));
+    ck_assert_ptr_nonnull(ask("a/m", true));
+    run(100);
+    ck_assert_str_eq(seen, "P[: hi\n\ndata: p:\n\n][data: t:one\r\n\r\n]"
+                           "[data: stop\n\ndata: end\n\n]!ok");
+}
+END_TEST
+
+START_TEST(prelude_is_held_until_content)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: p:\n\n"), WAIT(1000),
+           DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"), END(ERR_NONE));
+    ask("a/m", true);
+    run(500);
+    ck_assert_str_eq(seen, "");
+    run(1000);
+    ck_assert_str_eq(seen, "P[data: p:\n\n][data: t:x\n\ndata: stop\n\ndata: "
+                           "end\n\n]!ok");
+}
+END_TEST
+
+START_TEST(error_before_content_has_a_status)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: p:\n\ndata: e:\n\n"), END(ERR_NONE));
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen, "!overloaded");
+    ck_assert_int_eq(last_err.retry_after_ms, 1500);
+}
+END_TEST
+
+START_TEST(error_after_content_ends_the_stream)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\n"), DATA("data: e:\n\n"),
+           END(ERR_NONE));
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen, "P[data: t:x\n\n]!overloaded");
+}
+END_TEST
+
+START_TEST(no_end_mark_is_truncated)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: stop\n\n"),
+           END(ERR_NONE));
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "T(x)(STOP)!truncated");
+}
+END_TEST
+
+START_TEST(cut_inside_is_truncated)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: t:ha"),
+           END(ERR_TRUNCATED));
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen, "P[data: t:x\n\n]!truncated");
+}
+END_TEST
+
+START_TEST(cut_after_the_end_mark_is_whole)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"),
+           END(ERR_TRUNCATED));
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+}
+END_TEST
+
+START_TEST(slow_to_close_does_not_hold_the_answer_up)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"),
+           HANG);
+    ask("a/m", false);
+    run(1100);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    ck_assert_uint_eq(transport_fake_cancelled(mgr.transport), 1);
+}
+END_TEST
+
+START_TEST(silence_hits_the_first_token_timeout)
+{
+    SCRIPT(URL_A, HEAD(200), HANG);
+    ask("a/m", true);
+    run(4900);
+    ck_assert_str_eq(seen, "");
+    run(200);
+    ck_assert_str_eq(seen, "!first_token_timeout");
+    ck_assert_uint_eq(transport_fake_cancelled(mgr.transport), 1);
+}
+END_TEST
+
+START_TEST(stall_hits_the_idle_timeout)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\n"), WAIT(1900),
+           DATA("data: t:y\n\n"), HANG);
+    ask("a/m", false);
+    run(3700);
+    ck_assert_str_eq(seen, "T(x)(y)");
+    run(400);
+    ck_assert_str_eq(seen, "T(x)(y)!idle_timeout");
+}
+END_TEST
+
+START_TEST(paused_client_does_not_time_out)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\n"),
+           DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
+    pause_on_text = true;
+    ask("a/m", false);
+    run(10000);
+    ck_assert_str_eq(seen, "T(x)");
+    pause_on_text = false;
+    call_pause(the_call, false);
+    run(100);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+}
+END_TEST
+
+START_TEST(deadline_covers_everything)
+{
+    static const struct tx_fake_step steps[] = {
+        HEAD(200),  DATA("data: t:1\n\n"), WAIT(1500), DATA("data: t:2\n\n"),
+        WAIT(1500), DATA("data: t:3\n\n"), WAIT(1500), HANG};
+
+    providers[0].timeouts.total_ms = 2000;
+    transport_fake_script(mgr.transport, URL_A, steps, 8);
+    ask("a/m", false);
+    run(2100);
+    ck_assert_str_eq(seen, "T(1)(2)!deadline");
+}
+END_TEST
+
+START_TEST(cancel_ends_the_exchange)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\n"), HANG);
+    ask("a/m", false);
+    run(100);
+    call_cancel(the_call);
+    ck_assert_str_eq(seen, "T(x)");
+    ck_assert_uint_eq(transport_fake_cancelled(mgr.transport), 1);
+}
+END_TEST
+
+START_TEST(cancel_from_inside_a_callback)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: t:y\n\n"), HANG);
+    stop_on_text = true;
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "T(x)");
+}
+END_TEST
+
+START_TEST(own_error_body_passes_where_it_may)
+{
+    static const struct tx_fake_step steps[] = {
+        {.what = FAKE_HEAD, .status = 400, .headers = json, .n_headers = 1},
+        DATA("{\"error\":{\"message\":\"bad thing\"}}"),
+        END(ERR_NONE)};
+
+    transport_fake_script(mgr.transport, URL_A, steps, 3);
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen,
+                     "E[{\"error\":{\"message\":\"bad thing\"}}]!invalid");
+}
+END_TEST
+
+START_TEST(status_classifies_what_the_codec_does_not)
+{
+    static const struct tx_fake_step steps[] = {
+        {.what = FAKE_HEAD, .status = 503, .headers = json, .n_headers = 1},
+        DATA("p:"),
+        END(ERR_NONE)};
+
+    transport_fake_script(mgr.transport, URL_A, steps, 3);
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen, "!overloaded");
+}
+END_TEST
+
+START_TEST(garbage_is_a_protocol_error)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: what is this\n\n"), END(ERR_NONE));
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "!protocol");
+}
+END_TEST
+
+START_TEST(no_connection)
+{
+    SCRIPT(URL_A, END(ERR_CONNECT));
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "!connect");
+}
+END_TEST
+
+START_TEST(codec_may_ask_for_another_exchange)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: p:\n\ndata: end\n\n"), END(ERR_NONE));
+    transport_fake_script(
+        mgr.transport, URL_A,
+        (const struct tx_fake_step[]){
+            HEAD(200), DATA("data: t:2nd\n\ndata: stop\n\ndata: end\n\n"),
+            END(ERR_NONE)},
+        3);
+    toys[0].steps = 1;
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "T(2nd)(STOP)!ok");
+    ck_assert_int_eq(toys[0].builds, 2);
+}
+END_TEST
+
+START_TEST(bounded_calls)
+{
+    static struct call *calls[10];
+    static const struct tx_fake_step steps[] = {HEAD(200), HANG};
+
+    for (int i = 0; i < 10; i++) {
+        transport_fake_script(mgr.transport, URL_A, steps, 2);
+        calls[i] = ask("a/m", false);
+        ck_assert_ptr_nonnull(calls[i]);
+    }
+    ck_assert_ptr_null(ask("a/m", false));
+    ck_assert_int_eq(last_err.kind, ERR_UNAVAILABLE);
+    for (int i = 0; i < 10; i++)
+        call_cancel(calls[i]);
+}
+END_TEST
+
+START_TEST(names)
+{
+    SCRIPT_B(HEAD(200), DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
+    ck_assert_ptr_null(ask("zzz", false));
+    ck_assert_int_eq(last_err.kind, ERR_NO_MODEL);
+    ck_assert_str_eq(last_err.param, "model");
+    ck_assert_ptr_nonnull(ask("b/any/thing", false));
+    run(100);
+    ck_assert_str_eq(seen, "T(STOP)!ok");
+    ck_assert_str_eq(last_report.provider, "b");
+}
+END_TEST
+
+START_TEST(old_snapshot_is_released_when_its_last_call_ends)
+{
+    static struct snapshot newer;
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\n"), WAIT(500),
+           DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
+
+    newer = snap;
+    memset(newer.refs, 0, sizeof(newer.refs));
+    ask("a/m", false);
+    run(100);
+    manager_adopt(&mgr, &newer);
+    ck_assert_uint_eq(released, 0);
+    run(1000);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    ck_assert_uint_eq(released, 1);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const all[] = {
+        translated_in_order,
+        passed_byte_for_byte_and_dropped,
+        prelude_is_held_until_content,
+        error_before_content_has_a_status,
+        error_after_content_ends_the_stream,
+        no_end_mark_is_truncated,
+        cut_inside_is_truncated,
+        cut_after_the_end_mark_is_whole,
+        slow_to_close_does_not_hold_the_answer_up,
+        silence_hits_the_first_token_timeout,
+        stall_hits_the_idle_timeout,
+        paused_client_does_not_time_out,
+        deadline_covers_everything,
+        cancel_ends_the_exchange,
+        cancel_from_inside_a_callback,
+        own_error_body_passes_where_it_may,
+        status_classifies_what_the_codec_does_not,
+        garbage_is_a_protocol_error,
+        no_connection,
+        codec_may_ask_for_another_exchange,
+        bounded_calls,
+        names,
+        old_snapshot_is_released_when_its_last_call_ends};
+    Suite *s = suite_create("call");
+    TCase *tc = tcase_create("engine");
+    SRunner *sr;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        tcase_add_test(tc, all[i]);
+    suite_add_tcase(s, tc);
+    sr = srunner_create(s);
+    log_set_level(LOG_ERROR);
+    srunner_run_all(sr, CK_ENV);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? 1 : 0;
+}
