@@ -49,4 +49,6 @@ host_sources += \
 	host/cli/reach.c \
 	host/cli/reach.h \
 	host/cli/signals.c \
-	host/cli/signals.h
+	host/cli/signals.h \
+	host/cli/talk.h \
+	host/cli/talk_commands.c
