@@ -78,7 +78,8 @@ static size_t piece(pbay_str s)
     return end ? (size_t)(end + 1 - s.p) : PIPE_BUF;
 }
 
-static void write_out(int fd, bool plain_file, pbay_str s)
+/* False: some of it is lost. */
+static bool write_out(int fd, bool plain_file, pbay_str s)
 {
     while (s.n) {
         size_t len = plain_file ? s.n : piece(s);
@@ -96,8 +97,12 @@ static void write_out(int fd, bool plain_file, pbay_str s)
     }
     if (s.n)
         atomic_fetch_add(&dropped, count_lines(s));
+    return s.n == 0;
 }
 
+/* What was lost since the last report came behind all that was queued by now,
+ * and before what will be: so the report is queued just after the queue was
+ * taken. */
 static void report_dropped(uint64_t *told)
 {
     uint64_t now = log_dropped();
@@ -112,6 +117,7 @@ static void report_dropped(uint64_t *told)
 static void *writer_main(void *arg)
 {
     uint64_t told = log_dropped();
+    bool heard = true; /* the last piece got out: reporting makes sense */
     struct buf mine;
 
     (void)arg;
@@ -129,10 +135,10 @@ static void *writer_main(void *arg)
         writer.queue = mine;
         mine = full;
         pthread_mutex_unlock(&writer.lock);
-        write_out(writer.fd, writer.plain_file, buf_str(&mine));
-        buf_reset(&mine, QUEUE_KEEP);
-        if (!atomic_load(&stop_at))
+        if (heard)
             report_dropped(&told);
+        heard = write_out(writer.fd, writer.plain_file, buf_str(&mine));
+        buf_reset(&mine, QUEUE_KEEP);
         pthread_mutex_lock(&writer.lock);
     }
     pthread_mutex_unlock(&writer.lock);
@@ -203,6 +209,15 @@ static void write_now(pbay_str line)
     }
 }
 
+/* The last line's worth of the queue is kept for the writer's own report, of
+ * which there is at most one in it. */
+static bool fits(pbay_str line)
+{
+    if (pthread_equal(pthread_self(), writer.thread))
+        return true;
+    return writer.queue.n + line.n <= LIM_LOG_QUEUE - LIM_LOG_LINE;
+}
+
 void log_writer_put(pbay_str line)
 {
     pthread_mutex_lock(&writer.lock);
@@ -211,7 +226,7 @@ void log_writer_put(pbay_str line)
     } else {
         bool first = writer.queue.n == 0;
 
-        if (buf_add(&writer.queue, line) < 0)
+        if (!fits(line) || buf_add(&writer.queue, line) < 0)
             atomic_fetch_add(&dropped, 1);
         else if (first)
             pthread_cond_signal(&writer.filled);

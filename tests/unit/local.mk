@@ -1,5 +1,32 @@
 # SPDX-License-Identifier: MIT
-# tests/unit
+# tests/unit: programs made with the check library.
+#
+# To add one: `unit_tests += tests/unit/NAME`, its _SOURCES (NAME.c when left
+# out), _CFLAGS = $(unit_cflags) and _LDADD = $(unit_ldadd).  It is built and run
+# by `make check`; without the check library it is skipped by name.  unit.h has
+# what such programs share.
+
+# host/base.  --wrap shows the tests what is wiped from memory.
+unit_tests += tests/unit/unit_base
+tests_unit_unit_base_SOURCES = \
+	tests/unit/test_base.c \
+	tests/unit/test_base.h \
+	tests/unit/test_base_arena.c \
+	tests/unit/test_base_buf.c \
+	tests/unit/test_base_clock.c \
+	tests/unit/test_base_error.c \
+	tests/unit/test_base_fs.c \
+	tests/unit/test_base_json.c \
+	tests/unit/test_base_log.c \
+	tests/unit/test_base_loop.c \
+	tests/unit/test_base_misc.c \
+	tests/unit/test_base_redact.c \
+	tests/unit/test_base_str.c \
+	tests/unit/unit.h
+tests_unit_unit_base_CFLAGS = $(unit_cflags)
+tests_unit_unit_base_LDADD = $(unit_ldadd)
+tests_unit_unit_base_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=explicit_bzero -Wl,--wrap=__explicit_bzero_chk
 
 unit_tests += tests/unit/test_framing
 tests_unit_test_framing_CFLAGS = $(unit_cflags)
