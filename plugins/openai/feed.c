@@ -297,6 +297,9 @@ pbay_rc oa_finish(struct openai *o, struct call *c, pbay_rc why)
 
     if (why != PBAY_OK || c->failed || c->ended)
         return PBAY_OK;
+    if (c->op == PBAY_OP_IMAGE && c->framing == PBAY_FRAME_SSE && !c->images)
+        return oa_error(o, c, PBAY_E_PROTOCOL,
+                        "the stream ended before an image was complete");
     if (c->op != PBAY_OP_CHAT || !o->end_at_finish || !c->choices)
         return PBAY_OK;
     /* The end of the stream is the end mark, if every choice was finished. */

@@ -124,7 +124,7 @@ static pbay_rc image_event(struct openai *o, struct call *c, pbay_str data)
     pbay_str type = pbay_json_get(data, "type");
 
     if (pbay_json_is(type, "image_generation.completed")) {
-        pbay_rc rc = item(o, c, "image", 0, data);
+        pbay_rc rc = item(o, c, "image", c->images++, data);
         return rc == PBAY_OK ? oa_usage(o, c, pbay_json_get(data, "usage"))
                              : rc;
     }

@@ -52,7 +52,7 @@ struct call {
     pbay_str reply_id;
     int begun, content, failed, ended;
     int usage_added; /* we asked for the usage chunk, the client did not */
-    uint32_t n_choices, n_calls_named;
+    uint32_t n_choices, n_calls_named, images;
     struct choice *choices;
     pbay_str search; /* LIST */
     pbay_str model;
