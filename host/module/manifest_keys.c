@@ -3,7 +3,6 @@
  * cannot declare a default which its own rules refuse. */
 #include "module/manifest_priv.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,21 +73,30 @@ static bool any_text(pbay_str s)
     return s.n <= 256;
 }
 
-/* A number and a unit of the table; the unit may be left out for `plain`. */
+/* DIGITS[.DIGITS] and a unit of the table, which may be left out for `plain`.
+ * By hand: strtod() reads the point by the locale, and hexadecimal too. */
 static bool with_unit(const char *text, const char *const *units,
                       const double *scale, double plain, double *out)
 {
-    size_t digits = strspn(text, "0123456789.");
-    char *end = NULL;
-    double v = strtod(text, &end);
-    if (!digits || end != text + digits || !isfinite(v))
+    double v = 0, place = 1;
+    const char *p = text;
+    for (; *p >= '0' && *p <= '9'; p++)
+        v = v * 10 + (*p - '0');
+    if (p == text)
         return false;
-    if (!*end) {
+    if (*p == '.') {
+        const char *point = p++;
+        for (; *p >= '0' && *p <= '9'; p++)
+            v += (*p - '0') * (place /= 10);
+        if (p == point + 1)
+            return false;
+    }
+    if (!*p) {
         *out = v * plain;
         return true;
     }
     for (size_t i = 0; units[i]; i++) {
-        if (strcmp(end, units[i]) == 0) {
+        if (strcmp(p, units[i]) == 0) {
             *out = v * scale[i];
             return true;
         }

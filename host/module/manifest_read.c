@@ -189,6 +189,8 @@ static bool walk_notes(const char *data, size_t n, uint64_t align,
                 return mf_fail(err, "out of memory");
             memcpy(out->text, data + desc, h.n_descsz);
             out->n = h.n_descsz;
+            if (out->n && out->text[out->n - 1] == '\0')
+                out->n--;
         }
         at = desc + padded(h.n_descsz, align);
         if (at > n)

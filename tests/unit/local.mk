@@ -55,3 +55,11 @@ tests_unit_test_native_pool_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_call
 tests_unit_test_call_CFLAGS = $(unit_cflags)
 tests_unit_test_call_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_loopback
+tests_unit_test_loopback_CFLAGS = $(unit_cflags)
+tests_unit_test_loopback_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_manifest
+tests_unit_test_manifest_CFLAGS = $(unit_cflags)
+tests_unit_test_manifest_LDADD = $(unit_ldadd)

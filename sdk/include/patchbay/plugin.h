@@ -92,14 +92,15 @@ typedef const pbay_plugin *pbay_entry_fn(uint32_t host_major,
 #define PBAY_NOTE_OWNER "Patchbay"
 #define PBAY_NOTE_MANIFEST 1u
 
-/* Once per plugin, at file scope: the ELF note with the manifest literal. */
+/* Once per plugin, at file scope: the ELF note with the manifest literal.  The
+ * note's text ends with the literal's NUL, which is not part of the manifest. */
 #define PBAY_PLUGIN_NOTE(literal)                                            \
     __attribute__((used, section(".note.patchbay"), aligned(4)))            \
     static const struct {                                                    \
         uint32_t namesz, descsz, type;                                       \
         char name[12];                                                       \
         char desc[(sizeof(literal) + 3) / 4 * 4];                            \
-    } pbay_plugin_note = {sizeof(PBAY_NOTE_OWNER), sizeof(literal) - 1,      \
+    } pbay_plugin_note = {sizeof(PBAY_NOTE_OWNER), sizeof(literal),          \
                           PBAY_NOTE_MANIFEST, PBAY_NOTE_OWNER, literal}
 
 PBAY_ASSERT(offsetof(pbay_plugin, flags) == 12, "frozen head");
