@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Cutting a response body into records, without copying a record that lies
  * inside one piece; see framing.h. */
-#include "http/framing.h"
+#include "config.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "http/framing.h"
 
 /* Memory an idle framing keeps, so that a stream whose records straddle pieces
  * does not allocate for each. */

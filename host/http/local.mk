@@ -16,4 +16,12 @@ host_sources += \
 host_sources += \
 	host/http/framing.c host/http/framing.h \
 	host/http/transport.h \
-	host/http/transport_fake.c
+	host/http/transport_fake.c \
+	host/http/resolver.c host/http/resolver.h \
+	host/http/curl_impl.h \
+	host/http/curl_easy.c \
+	host/http/curl_end.c \
+	host/http/curl_names.c \
+	host/http/curl_sock.c \
+	host/http/curl_warm.c \
+	host/http/transport_curl.c

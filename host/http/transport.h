@@ -36,6 +36,7 @@ struct tx_profile {
 struct tx_request {
     pbay_str method;
     pbay_str url;             /* no user info in it */
+    /* All of the request but the body is copied before start returns. */
     const pbay_kv *headers;   /* without credentials */
     size_t n_headers;
     pbay_str auth_name;       /* header that carries the key; empty: none */
@@ -60,7 +61,8 @@ struct tx_end {
  * once unless tx_cancel() was called; after either the tx is gone.  Any of them
  * may call tx_cancel/tx_pause on its own tx. */
 struct tx_ops {
-    /* Header names in lower case.  Interim 1xx heads are not shown. */
+    /* Header names in lower case.  Interim 1xx heads are not shown.  The
+     * headers are gone when this returns. */
     void (*head)(void *arg, int status, const pbay_kv *headers, size_t n);
     void (*data)(void *arg, pbay_str bytes);
     void (*end)(void *arg, const struct tx_end *end);
@@ -87,8 +89,10 @@ struct tx_base {
     struct transport *transport;
 };
 
-/* NULL only when memory is out; every other failure comes through `end`, never
- * before start has returned. */
+/* Among the headers there must be none that are the transport's own (Host,
+ * Content-Length, Transfer-Encoding, Connection, Expect, Accept-Encoding) and
+ * none with a control byte.  NULL only when memory is out; every other failure
+ * comes through `end`, never before start has returned. */
 static inline struct tx *tx_start(struct transport *t,
                                   const struct tx_profile *p,
                                   const struct tx_request *r,
@@ -119,6 +123,10 @@ static inline void transport_free(struct transport *t)
 int transport_curl_global(void);
 void transport_curl_global_done(void);
 struct transport *transport_curl_new(struct loop *loop);
+/* Read the system's CA certificates now: 20 ms and 1.2 MiB that the first TLS
+ * connection of the loop would cost otherwise.  For transports that will speak
+ * TLS.  0 or -errno. */
+int transport_curl_warm(struct transport *t);
 
 /* --- fake --- */
 /* Replies are scripted: for each exchange that starts, the next script whose

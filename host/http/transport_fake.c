@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A transport without a network: replies come from scripts, on the loop's
  * clock, so that tests of what waits need not wait. */
+#include "config.h"
+
 #include <stdlib.h>
 #include <string.h>
 
