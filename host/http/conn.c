@@ -96,13 +96,13 @@ bool conn_append(struct http_conn *c, pbay_str s)
 
 bool conn_left(struct http_conn *c)
 {
-    if (c->edge && !c->fin) {
+    if ((c->edge || c->unsure) && !c->fin) {
         int e = 0;
         socklen_t n = sizeof e;
         if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &n) == 0 && e)
             c->broken = true;
     }
-    c->edge = false;
+    c->edge = c->unsure = false;
     return c->fin || c->broken;
 }
 
@@ -282,7 +282,7 @@ static bool head_step(struct http_conn *c)
         return fail(c, 503, "too many connections; try again later");
     if (c->fresh)
         return parse(c);
-    if (!c->can_read) {
+    if (c->in_off < c->in_n ? !conn_readable(c) : !c->can_read) {
         if (c->in_off < c->in_n)
             return false;
         if (s->draining)
@@ -350,7 +350,7 @@ static bool answer_step(struct http_conn *c)
     size_t held = c->in_n - c->in_off + c->ahead.n;
     if (held >= LIM_HTTP_LOOKAHEAD)
         return conn_left(c) ? gone(c) : false;
-    if (!c->can_read)
+    if (!conn_readable(c))
         return false;
     ssize_t n = conn_read(c, c->server->scratch, LIM_HTTP_LOOKAHEAD - held);
     if (n < 0 ||

@@ -138,7 +138,7 @@ bool body_step(struct http_conn *c)
         from_input(c, x);
         return true;
     }
-    if (!c->can_read) {
+    if (!conn_readable(c)) {
         if (!c->read_by)
             conn_read_by(c, c->limits->l.body_ms);
         return false;

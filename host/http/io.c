@@ -16,12 +16,16 @@ static ssize_t plain_read(struct http_conn *c, char *p, size_t n)
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         /* A short read has emptied the socket, and the next bytes bring an
-         * edge; but one that has come already, a FIN's, does not come again. */
-        if ((size_t)got < n && !c->fin)
-            c->can_read = false;
+         * edge.  What has come already does not come again: a FIN, of which we
+         * know, and a reset, of which libevent does not tell us.  Replying
+         * shows a reset, too; only who is going to wait must look again. */
+        if ((size_t)got < n && !c->fin) {
+            c->can_read = c->edge = false;
+            c->unsure = true;
+        }
         return got;
     }
-    c->can_read = false;
+    c->can_read = c->edge = c->unsure = false;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return 0;
     if (got == 0)
@@ -31,10 +35,16 @@ static ssize_t plain_read(struct http_conn *c, char *p, size_t n)
     return -1;
 }
 
+bool conn_readable(struct http_conn *c)
+{
+    if (c->unsure)
+        c->can_read = true;
+    return c->can_read;
+}
+
 ssize_t conn_read(struct http_conn *c, char *p, size_t n)
 {
     c->budget--;
-    c->edge = false; /* an error shows in the result */
     return c->ssl ? tls_read(c, p, n) : plain_read(c, p, n);
 }
 

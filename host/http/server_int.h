@@ -162,6 +162,7 @@ struct http_conn {
     enum http_phase phase;
 
     bool can_read; /* there may be something to read */
+    bool unsure;   /* nothing was left to read, but the client may be gone */
     bool blocked;  /* the last write did not fit */
     bool edge;     /* something happened that has not been looked at */
     bool fin;      /* the client has shut its side */
@@ -222,6 +223,8 @@ bool body_step(struct http_conn *c);
 bool body_in_hand(const struct http_conn *c);
 
 /* io.c */
+/* Is it worth while to read?  To be asked before waiting. */
+bool conn_readable(struct http_conn *c);
 /* Bytes read; 0: nothing now; -1: see c->eof, c->broken. */
 ssize_t conn_read(struct http_conn *c, char *p, size_t n);
 /* Write the backlog and v behind it; what does not fit becomes backlog. */

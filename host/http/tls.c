@@ -212,7 +212,7 @@ ssize_t tls_read(struct http_conn *c, char *p, size_t n)
     int rc = SSL_read_ex(c->ssl, p, n, &got);
     if (rc == 1)
         return (ssize_t)got; /* can_read stands: there may be more inside */
-    c->can_read = false;
+    c->can_read = c->edge = false;
     return judge(c, rc);
 }
 

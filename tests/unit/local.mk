@@ -63,3 +63,11 @@ tests_unit_test_loopback_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_manifest
 tests_unit_test_manifest_CFLAGS = $(unit_cflags)
 tests_unit_test_manifest_LDADD = $(unit_ldadd)
+
+http_harness = tests/unit/http_harness.c tests/unit/http_harness.h
+
+unit_tests += tests/unit/test_http_server
+tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c \
+	$(http_harness)
+tests_unit_test_http_server_CFLAGS = $(unit_cflags)
+tests_unit_test_http_server_LDADD = $(unit_ldadd)
