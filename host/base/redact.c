@@ -140,47 +140,63 @@ static size_t match_escaped(pbay_str text, pbay_str value, char mark)
     return at;
 }
 
-static size_t match_entry(pbay_str text, const struct entry *e)
-{
-    size_t best = 0, n;
+/* A text to look through. */
+struct search {
+    pbay_str text;
+    bool json, percent; /* it has such escapes at all */
+};
 
-    if (text.n >= e->value.n && memcmp(text.p, e->value.p, e->value.n) == 0)
-        best = e->value.n;
-    if (text.n >= e->base64.n && e->base64.n > best &&
-        memcmp(text.p, e->base64.p, e->base64.n) == 0)
-        best = e->base64.n;
-    n = match_escaped(text, e->value, '\\');
-    if (n > best)
-        best = n;
-    n = match_escaped(text, e->value, '%');
-    return n > best ? n : best;
+static struct search search_begin(pbay_str text)
+{
+    return (struct search){
+        .text = text,
+        .json = text.n && memchr(text.p, '\\', text.n),
+        .percent = text.n && memchr(text.p, '%', text.n),
+    };
 }
 
-/* The longest registered value at the start of text. */
-static size_t match(pbay_str text)
+static bool begins(pbay_str text, pbay_str with)
 {
+    return text.n >= with.n && memcmp(text.p, with.p, with.n) == 0;
+}
+
+static size_t max_of(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The longest registered value at that place, as it is or escaped. */
+static size_t match(const struct search *s, size_t at)
+{
+    pbay_str text = str_n(s->text.p + at, s->text.n - at);
     unsigned char c = (unsigned char)text.p[0];
+    bool plain = registry.first[c] > 0;
     size_t best = 0;
 
-    if (!registry.first[c] && c != '\\' && c != '%')
+    if (!plain && c != '\\' && c != '%')
         return 0;
     for (const struct entry *e = registry.list; e; e = e->next) {
-        size_t n = match_entry(text, e);
-
-        if (n > best)
-            best = n;
+        if (plain && begins(text, e->value))
+            best = max_of(best, e->value.n);
+        if (plain && begins(text, e->base64))
+            best = max_of(best, e->base64.n);
+        if (s->json)
+            best = max_of(best, match_escaped(text, e->value, '\\'));
+        if (s->percent)
+            best = max_of(best, match_escaped(text, e->value, '%'));
     }
     return best;
 }
 
 /* The next run of text that has to go, from `at` on: overlapping values are one
  * run.  False: there is none. */
-static bool next_run(pbay_str text, size_t at, size_t *from, size_t *to)
+static bool next_run(const struct search *s, size_t at, size_t *from,
+                     size_t *to)
 {
     size_t n = 0;
 
-    for (; at < text.n; at++) {
-        n = match(str_n(text.p + at, text.n - at));
+    for (; at < s->text.n; at++) {
+        n = match(s, at);
         if (n)
             break;
     }
@@ -188,11 +204,8 @@ static bool next_run(pbay_str text, size_t at, size_t *from, size_t *to)
         return false;
     *from = at;
     *to = at + n;
-    for (at++; at < *to; at++) {
-        n = match(str_n(text.p + at, text.n - at));
-        if (at + n > *to)
-            *to = at + n;
-    }
+    for (at++; at < *to; at++)
+        *to = max_of(*to, at + match(s, at));
     return true;
 }
 
@@ -293,12 +306,13 @@ static bool put(char *out, size_t room, size_t *n, pbay_str s)
 /* With the lock held.  False: it was cut. */
 static bool copy(char *out, size_t room, size_t *n, pbay_str text)
 {
+    struct search s = search_begin(text);
     size_t at = 0, from, to;
 
     *n = 0;
     if (registry.blind && text.n)
         return put(out, room, n, STR(MASK));
-    while (registry.list && next_run(text, at, &from, &to)) {
+    while (registry.list && next_run(&s, at, &from, &to)) {
         if (!put(out, room, n, str_n(text.p + at, from - at)))
             return false;
         if (room - *n < sizeof(MASK) - 1)
@@ -329,13 +343,14 @@ size_t redact_copy(char *out, size_t room, pbay_str text, bool *cut)
  * may be longer than the text. */
 char *redact_text(pbay_str text, size_t *n)
 {
+    struct search s = search_begin(text);
     char *out = NULL;
     size_t from, to;
     bool any;
 
     pthread_mutex_lock(&registry.lock);
     any = text.n &&
-          (registry.blind || (registry.list && next_run(text, 0, &from, &to)));
+          (registry.blind || (registry.list && next_run(&s, 0, &from, &to)));
     if (any) {
         size_t room = text.n + sizeof(MASK);
 
