@@ -169,7 +169,7 @@ int buf_json(struct buf *b, pbay_str s)
     size_t before = b->n;
     int rc = buf_add(b, STR("\""));
 
-    if (rc == 0)
+    if (rc == 0 && s.n)
         rc = add_json_text(b, s);
     if (rc == 0)
         rc = buf_add(b, STR("\""));
