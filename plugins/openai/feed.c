@@ -203,8 +203,8 @@ static pbay_rc answer(struct openai *o, struct call *c, const struct view *v)
         usage = pbay_json_get(v->groq, "usage");
     rc = oa_usage(o, c, usage);
     /* The chunk we asked for and the client did not. */
-    if (rc == PBAY_OK && c->usage_added && empty_list(v->choices) &&
-        pbay_json_type(v->usage) == 'o')
+    if (rc == PBAY_OK && (c->flags & PBAY_RQ_PASS) && c->usage_added &&
+        empty_list(v->choices) && pbay_json_type(v->usage) == 'o')
         return PBAY_DROP;
     return rc;
 }
@@ -277,6 +277,10 @@ pbay_rc oa_feed(struct openai *o, struct call *c, const pbay_record *rec)
 
     if (c->failed)
         return PBAY_FAIL;
+    if (c->head.status >= 300 && c->head.status < 400)
+        return oa_error_body(o, c,
+                             OA("the provider sends us elsewhere; base_url "
+                                "must be the address itself"));
     if (c->head.status < 200 || c->head.status > 299)
         return oa_error_body(o, c, data);
     if (c->op == PBAY_OP_RAW)

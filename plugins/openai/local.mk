@@ -17,3 +17,5 @@ plugins_openai_openai_la_CPPFLAGS = $(plugin_cppflags)
 plugins_openai_openai_la_CFLAGS = $(plugin_cflags)
 plugins_openai_openai_la_LDFLAGS = $(plugin_ldflags)
 plugins_openai_openai_la_LIBADD = $(plugin_libadd)
+
+EXTRA_DIST += plugins/openai/transcripts

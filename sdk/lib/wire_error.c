@@ -350,6 +350,8 @@ static uint32_t kind_of(const struct reader *r)
         kind = PBAY_E_UPSTREAM;
     if (kind == PBAY_E_OVERLOADED && contains(e->message, "loading model"))
         return PBAY_E_LOADING;
+    if (kind == PBAY_E_INVALID && contains(e->message, "api key not valid"))
+        return PBAY_E_AUTH; /* Gemini says 400 */
     if ((kind == PBAY_E_INVALID || kind == PBAY_E_TOO_LARGE) &&
         (contains(e->message, "maximum context length") ||
          contains(e->message, "prompt is too long") ||
