@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/x509err.h>
 
 #include "base/log.h"
 #include "http/server_int.h"
@@ -84,7 +85,10 @@ static bool load(SSL_CTX *ctx, const char *cert, const char *key, char **err)
     SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
     int ok = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
     SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
-    if (ok != 1 && asked)
+    int why = ok == 1 ? 0 : ERR_GET_REASON(ERR_peek_error());
+    if (why == X509_R_KEY_VALUES_MISMATCH || why == X509_R_KEY_TYPE_MISMATCH)
+        fail(err, "key %s: does not belong to the certificate %s", key, cert);
+    else if (ok != 1 && asked)
         fail(err, "key %s: is encrypted; decrypt it with \"openssl pkey -in "
                   "%s -out PLAIN\"",
              key, key);
@@ -92,10 +96,6 @@ static bool load(SSL_CTX *ctx, const char *cert, const char *key, char **err)
         fail(err, "key %s: %s; an unencrypted PEM key that belongs to %s is "
                   "needed",
              key, reason(text, sizeof text), cert);
-    else if (SSL_CTX_check_private_key(ctx) != 1) {
-        fail(err, "key %s: does not belong to the certificate %s", key, cert);
-        ok = 0;
-    }
     ERR_clear_error();
     return ok == 1;
 }
