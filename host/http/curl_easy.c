@@ -158,7 +158,7 @@ int url_target(pbay_str url, struct target *out, bool *tls, char **why)
         if ((unsigned char)rest.p[i] <= ' ' || rest.p[i] == 127)
             wrong = "a space or a control byte";
     if (!wrong && memchr(rest.p, '@', n))
-        wrong = "a user name: put credentials where they are kept secret";
+        wrong = "a user name in it; keys are not written into URLs";
     if (!wrong)
         wrong = authority(str_n(rest.p, n), *tls ? 443 : 80, out);
     if (!wrong)

@@ -77,3 +77,10 @@ tests_unit_test_http_listen_SOURCES = tests/unit/test_http_listen.c \
 	$(http_harness)
 tests_unit_test_http_listen_CFLAGS = $(unit_cflags)
 tests_unit_test_http_listen_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_transport_curl
+tests_unit_test_transport_curl_SOURCES = \
+	tests/unit/test_transport_curl.c \
+	tests/unit/tx_harness.c tests/unit/tx_harness.h
+tests_unit_test_transport_curl_CFLAGS = $(unit_cflags)
+tests_unit_test_transport_curl_LDADD = $(unit_ldadd)
