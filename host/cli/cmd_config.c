@@ -21,7 +21,7 @@ static const char help[] =
     "status\n             1 if there is an error\n"
     "  init       write a commented template for the providers that are "
     "found\n\n"
-    "  -o, --output FILE  init: write there; an existing file is kept\n";
+    "  -o, --output FILE init: write there; an existing file is kept\n";
 
 /* --- issues --- */
 

@@ -18,7 +18,8 @@ static const char help[] =
     "one "
     "object with all\nof them and what it cost.\n\n"
     "  -m, --model NAME  provider/model, a model's name, or a provider's\n"
-    "      --dimensions N  length of the vectors, where the model can choose\n";
+    "      --dimensions N\n                    length of the vectors, where "
+    "the model can choose\n";
 
 struct embed {
     const char *model;

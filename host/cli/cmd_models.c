@@ -12,8 +12,8 @@
 static const char help[] =
     "List the models that the providers offer, a line each: the name to ask "
     "for, the\ncontext window in tokens, what it can do. Providers that can't "
-    "be asked are named\non standard error.\n\n"
-    "  -p, --provider NAME  this provider only\n"
+    "be asked are\nnamed on standard error.\n\n"
+    "  -p, --provider NAME\n                    this provider only\n"
     "      --refresh     ask the providers, even if they have been asked "
     "lately\n";
 

@@ -14,8 +14,8 @@
 
 static const char help[] =
     "Make the running host keep the exchanges of a provider as transcripts in "
-    "DIR, one\nfile each, until it is told to stop. Credentials are not in "
-    "them; what was asked\nand answered is. `patchbay replay` runs them "
+    "DIR,\none file each, until it is told to stop. Credentials are not in "
+    "them; what was\nasked and answered is. `patchbay replay` runs them "
     "again.\n\n"
     "      --stop        stop recording PROVIDER\n";
 

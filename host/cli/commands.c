@@ -46,14 +46,15 @@ const char *cli_nearest(const char *word, const char *const *names)
 static void help_common(struct out *o, unsigned common)
 {
     if (common & COMMON_JSON)
-        out_c(o, "  --json            print JSON\n");
+        out_c(o, "      --json        print JSON\n");
     if (common & COMMON_CONFIG)
-        out_c(o, "  --config FILE     main configuration file\n");
+        out_c(o, "      --config FILE main configuration file\n");
     if (common & COMMON_CONTROL)
-        out_c(o, "  --control PATH    control socket of the running host\n");
+        out_c(o, "      --control PATH\n"
+                 "                    control socket of the running host\n");
     if (common & COMMON_HOST)
-        out_c(o, "  --host            ask a running host only\n"
-                 "  --no-host         start a host in this process instead\n");
+        out_c(o, "      --host        ask a running host only\n"
+                 "      --no-host     start a host in this process instead\n");
     out_c(o, "  -h, --help        show this\n");
 }
 

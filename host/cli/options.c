@@ -9,16 +9,17 @@
 #include "cli/cli.h"
 
 enum {
+    OPTIONS_MAX = 32,
+    SHORTS_MAX = 64,
+    COMMON_HELP = 0x100
+};
+enum {
     COMMON = 0x4000,
     C_CONFIG = COMMON,
     C_CONTROL,
     C_HOST,
     C_NO_HOST,
     C_JSON
-};
-enum {
-    OPTIONS_MAX = 32,
-    SHORTS_MAX = 64
 };
 
 static const struct {
@@ -30,14 +31,15 @@ static const struct {
     {COMMON_HOST, {"host", no_argument, NULL, C_HOST}},
     {COMMON_HOST, {"no-host", no_argument, NULL, C_NO_HOST}},
     {COMMON_JSON, {"json", no_argument, NULL, C_JSON}},
-    {~0u, {"help", no_argument, NULL, 'h'}},
+    {COMMON_HELP, {"help", no_argument, NULL, 'h'}},
 };
 
 /* All options of the command in one table. */
 static void merge(const struct cli *cli, const struct option *longs,
                   struct option all[OPTIONS_MAX + 1])
 {
-    unsigned groups = cli->command ? cli->command->common : ~0u;
+    unsigned groups =
+        COMMON_HELP | (cli->command ? cli->command->common : COMMON_ASK);
     size_t n = 0;
 
     for (; longs && longs->name && n < OPTIONS_MAX - 6; longs++)
