@@ -229,10 +229,9 @@ static pbay_rc tool(struct openai *o, struct call *c, struct choice *ch,
 }
 
 static pbay_rc tools(struct openai *o, struct call *c, struct choice *ch,
-                     pbay_str message, int whole)
+                     pbay_str list, pbay_str old, int whole)
 {
-    pbay_str list = pbay_json_get(message, "tool_calls"), item;
-    pbay_str old = pbay_json_get(message, "function_call");
+    pbay_str item;
     size_t pos = 0;
     pbay_rc rc = PBAY_OK;
 
@@ -324,66 +323,72 @@ pbay_rc oa_stops(struct openai *o, struct call *c)
 
 /* ------------------------------------------------------------------ choices */
 
-/* Has the message something of the answer in it?  (A role, or an empty text, is
- * prelude.) */
-static int answers(pbay_str message)
-{
-    static const char *const names[] = {
-        "content",   "tool_calls",        "function_call",
-        "refusal",   "reasoning",         "reasoning_content",
-        "audio",     "reasoning_details", "images"};
-    pbay_str key, value;
-    size_t pos = 0;
+/* The members of a message, or of its delta.  The first ones mean something
+ * here; all but the role have something of the answer in them if they are not
+ * empty.  (A role, or an empty text, is prelude.) */
+enum {
+    M_CONTENT, M_REASONING, M_REASONING_CONTENT, M_REFUSAL, M_TOOL_CALLS,
+    M_FUNCTION_CALL, M_AUDIO, M_DETAILS, M_IMAGES, M_COUNT
+};
+static const pbay_str message_names[M_COUNT] = {
+    PBAY_LIT("content"),    PBAY_LIT("reasoning"),
+    PBAY_LIT("reasoning_content"), PBAY_LIT("refusal"),
+    PBAY_LIT("tool_calls"), PBAY_LIT("function_call"),
+    PBAY_LIT("audio"),      PBAY_LIT("reasoning_details"),
+    PBAY_LIT("images")};
 
-    while (pbay_json_next(message, &pos, &key, &value))
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-            if (key.n == strlen(names[i]) &&
-                memcmp(key.p, names[i], key.n) == 0 && present(value))
-                return 1;
+static int answers(const pbay_str *m)
+{
+    for (size_t i = 0; i < M_COUNT; i++)
+        if (m[i].n && present(m[i]))
+            return 1;
     return 0;
 }
 
 static pbay_rc message(struct openai *o, struct call *c, struct choice *ch,
-                       pbay_str m, pbay_str logprobs, int whole)
+                       const pbay_str *m, pbay_str logprobs, int whole)
 {
     static const pbay_str none = {NULL, 0};
-    pbay_str v = pbay_json_get(m, "reasoning");
     pbay_rc rc;
 
-    if (!filled(v))
-        v = pbay_json_get(m, "reasoning_content");
-    rc = text_event(o, c, ch, PBAY_EV_REASONING, v, none);
+    rc = text_event(o, c, ch, PBAY_EV_REASONING,
+                    filled(m[M_REASONING]) ? m[M_REASONING]
+                                           : m[M_REASONING_CONTENT],
+                    none);
     if (rc != PBAY_OK)
         return rc;
-    v = pbay_json_get(m, "content");
-    if (pbay_json_type(v) == 'a')
-        rc = parts(o, c, ch, v, PBAY_EV_TEXT, 0);
+    if (pbay_json_type(m[M_CONTENT]) == 'a')
+        rc = parts(o, c, ch, m[M_CONTENT], PBAY_EV_TEXT, 0);
     else
-        rc = text_event(o, c, ch, PBAY_EV_TEXT, v, logprobs);
+        rc = text_event(o, c, ch, PBAY_EV_TEXT, m[M_CONTENT], logprobs);
     if (rc == PBAY_OK)
-        rc = text_event(o, c, ch, PBAY_EV_REFUSAL, pbay_json_get(m, "refusal"),
-                        none);
-    if (rc == PBAY_OK)
-        rc = tools(o, c, ch, m, whole);
+        rc = text_event(o, c, ch, PBAY_EV_REFUSAL, m[M_REFUSAL], none);
+    if (rc == PBAY_OK && (m[M_TOOL_CALLS].n || m[M_FUNCTION_CALL].n))
+        rc = tools(o, c, ch, m[M_TOOL_CALLS], m[M_FUNCTION_CALL], whole);
     return rc;
 }
+
+enum { C_INDEX, C_DELTA, C_MESSAGE, C_FINISH, C_LOGPROBS, C_COUNT };
+static const pbay_str choice_names[C_COUNT] = {
+    PBAY_LIT("index"), PBAY_LIT("delta"), PBAY_LIT("message"),
+    PBAY_LIT("finish_reason"), PBAY_LIT("logprobs")};
 
 static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
                           uint32_t place)
 {
-    pbay_str delta = pbay_json_get(item, "delta"), finish, logprobs;
-    int whole = pbay_json_type(delta) != 'o';
+    pbay_str f[C_COUNT], m[M_COUNT], logprobs;
     struct choice *ch;
     int64_t index;
-    pbay_rc rc;
+    int whole;
+    pbay_rc rc = PBAY_OK;
 
-    if (whole)
-        delta = pbay_json_get(item, "message");
-    finish = pbay_json_get(item, "finish_reason");
-    logprobs = pbay_json_get(pbay_json_get(item, "logprobs"), "content");
+    oa_fields(item, choice_names, f, C_COUNT);
+    whole = pbay_json_type(f[C_DELTA]) != 'o';
+    oa_fields(f[whole ? C_MESSAGE : C_DELTA], message_names, m, M_COUNT);
+    logprobs = pbay_json_get(f[C_LOGPROBS], "content");
     if (!present(logprobs))
         logprobs = (pbay_str){NULL, 0};
-    if (pbay_json_i64(pbay_json_get(item, "index"), &index) < 0 || index < 0 ||
+    if (pbay_json_i64(f[C_INDEX], &index) < 0 || index < 0 ||
         index > UINT32_MAX)
         index = place;
     ch = choice_at(o, c, (uint32_t)index);
@@ -391,14 +396,12 @@ static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
         return too_many(o, c);
     if (ch->stopped)
         return PBAY_OK; /* a stop is the last of its choice */
-    if (answers(delta) || logprobs.n || filled(finish)) {
+    if (!c->content && (answers(m) || logprobs.n || filled(f[C_FINISH])))
         rc = oa_content(o, c);
-        if (rc != PBAY_OK)
-            return rc;
-    }
-    rc = message(o, c, ch, delta, logprobs, whole);
-    if (rc == PBAY_OK && filled(finish))
-        rc = stop(o, c, ch, finish);
+    if (rc == PBAY_OK)
+        rc = message(o, c, ch, m, logprobs, whole);
+    if (rc == PBAY_OK && filled(f[C_FINISH]))
+        rc = stop(o, c, ch, f[C_FINISH]);
     return rc;
 }
 

@@ -7,30 +7,34 @@
 
 /* The members of a reply or chunk that mean something here. */
 struct view {
-    pbay_str id, model, choices, usage, error, groq, object, type, message,
-        detail;
+    pbay_str id, model, choices, usage, error, groq, object, message, detail;
 };
 
-static void view(pbay_str data, struct view *v)
+void oa_fields(pbay_str object, const pbay_str *names, pbay_str *values,
+               size_t n)
 {
-    const struct {
-        const char *name;
-        pbay_str *to;
-    } members[] = {
-        {"id", &v->id},         {"model", &v->model},
-        {"choices", &v->choices}, {"usage", &v->usage},
-        {"error", &v->error},   {"x_groq", &v->groq},
-        {"object", &v->object}, {"type", &v->type},
-        {"message", &v->message}, {"detail", &v->detail}};
     pbay_str key, value;
     size_t pos = 0;
 
-    memset(v, 0, sizeof *v);
-    while (pbay_json_next(data, &pos, &key, &value))
-        for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-            if (key.n == strlen(members[i].name) &&
-                memcmp(key.p, members[i].name, key.n) == 0)
-                *members[i].to = value;
+    memset(values, 0, n * sizeof *values);
+    while (pbay_json_next(object, &pos, &key, &value))
+        for (size_t i = 0; i < n; i++)
+            if (key.n == names[i].n && memcmp(key.p, names[i].p, key.n) == 0) {
+                values[i] = value;
+                break;
+            }
+}
+
+static void view(pbay_str data, struct view *v)
+{
+    static const pbay_str names[] = {
+        PBAY_LIT("id"),     PBAY_LIT("model"),  PBAY_LIT("choices"),
+        PBAY_LIT("usage"),  PBAY_LIT("error"),  PBAY_LIT("x_groq"),
+        PBAY_LIT("object"), PBAY_LIT("message"), PBAY_LIT("detail")};
+    pbay_str f[sizeof names / sizeof *names];
+
+    oa_fields(data, names, f, sizeof names / sizeof *names);
+    *v = (struct view){f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]};
 }
 
 static int is_null(pbay_str value)

@@ -78,6 +78,12 @@ pbay_rc oa_items(struct openai *o, struct call *c, pbay_str body);
 /* --- usage.c */
 pbay_rc oa_usage(struct openai *o, struct call *c, pbay_str usage);
 
+/* The values of some members, found in one walk through the object; n is at
+ * most OA_FIELDS.  A name that occurs twice counts with its last value. */
+#define OA_FIELDS 16
+void oa_fields(pbay_str object, const pbay_str *names, pbay_str *values,
+               size_t n);
+
 /* --- emit.c: events; all return PBAY_OK or the reason to stop */
 pbay_rc oa_emit(struct openai *o, struct call *c, pbay_event *ev);
 /* The reply exists; once. */

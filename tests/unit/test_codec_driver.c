@@ -225,8 +225,13 @@ static const struct {
     {"unknown end",
      "{\"violation\":\"an event of unknown size or type\"}\n"
      "{\"end\":\"ok\"}\n"},
-    {"drop",
+    {"stop drop",
+     "{\"ev\":\"stop\",\"why\":\"end\"}\n"
      "{\"violation\":\"DROP without PBAY_RQ_PASS\"}\n"
+     /* finish() asks for more, which the transcript does not have */
+     "{\"violation\":\"content after the choice's STOP\"}\n"
+     "{\"ev\":\"text\",\"text\":\"t\"}\n"
+     "{\"violation\":\"finish() emits though the exchange failed\"}\n"
      "{\"end\":\"truncated\"}\n"},
     {"memory end", "{\"end\":\"ok\"}\n"},
     {"fail",
