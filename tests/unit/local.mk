@@ -84,3 +84,7 @@ tests_unit_test_transport_curl_SOURCES = \
 	tests/unit/tx_harness.c tests/unit/tx_harness.h
 tests_unit_test_transport_curl_CFLAGS = $(unit_cflags)
 tests_unit_test_transport_curl_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_codec_driver
+tests_unit_test_codec_driver_CFLAGS = $(unit_cflags)
+tests_unit_test_codec_driver_LDADD = $(unit_ldadd)
