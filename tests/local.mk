@@ -55,6 +55,11 @@ AM_TESTS_ENVIRONMENT = \
 	no_proxy="127.0.0.1,localhost,::1$${no_proxy:+,$$no_proxy}"; \
 	NO_PROXY=$$no_proxy; export no_proxy NO_PROXY;
 
+# Tests written in Python; the rest is run as it is.
+TEST_EXTENSIONS = .py .sh
+PY_LOG_COMPILER = $(top_srcdir)/tests/py
+EXTRA_DIST += tests/py
+
 dist_check_SCRIPTS += tests/completions.sh
 TESTS += tests/completions.sh
 

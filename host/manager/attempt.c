@@ -45,7 +45,8 @@ struct pbay_call {
     pbay_str content_type, error_body;
     pbay_kv passed[8];
     size_t n_passed;
-    pbay_str run; /* whole records not yet handed on; inside one piece */
+    pbay_str piece; /* what the transport has just given */
+    pbay_str run;   /* whole records of it not yet handed on */
     struct recording *rec;
 
     /* native */
@@ -323,15 +324,22 @@ static void flush_run(attempt *a)
         a->ops->bytes(a->arg, run);
 }
 
-/* Records of one piece follow each other in memory: hand them on as one run. */
+/* Records of one piece follow each other in memory: hand them on as one run.  A
+ * record that framing had to put together lives only while it is given. */
 static void forward(attempt *a, pbay_str raw)
 {
-    if (a->run.n && a->run.p + a->run.n == raw.p) {
+    bool inside = a->piece.n && raw.p >= a->piece.p &&
+                  raw.p < a->piece.p + a->piece.n;
+
+    if (inside && a->run.n && a->run.p + a->run.n == raw.p) {
         a->run.n += raw.n;
         return;
     }
     flush_run(a);
-    a->run = raw;
+    if (inside)
+        a->run = raw;
+    else if (raw.n && !a->silent && !a->ended)
+        a->ops->bytes(a->arg, raw);
 }
 
 static int on_record(void *arg, pbay_str event, pbay_str data, pbay_str raw)
@@ -385,7 +393,9 @@ static void tx_on_data(void *arg, pbay_str bytes)
         if (held + bytes.n > LIM_ERROR_BODY)
             bytes.n = held < LIM_ERROR_BODY ? LIM_ERROR_BODY - held : 0;
     }
+    a->piece = bytes;
     rc = bytes.n ? framing_feed(&a->framing, bytes, on_record, a, NULL) : 0;
+    a->piece = STR_NONE;
     if (a->silent || a->ended)
         goto out;
     if (rc == -EMSGSIZE) {

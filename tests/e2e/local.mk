@@ -1,2 +1,21 @@
 # SPDX-License-Identifier: MIT
-# tests/e2e
+# tests/e2e: a host as a whole, against real clients and scripted upstreams.
+
+# Tests in Python are run by tests/py (TEST_EXTENSIONS in tests/local.mk),
+# which skips them where there is no python3.
+e2e_py = \
+	tests/e2e/faults_client.py \
+	tests/e2e/faults_upstream.py \
+	tests/e2e/llama_real.py \
+	tests/e2e/openai_sdk_node.py \
+	tests/e2e/openai_sdk_python.py \
+	tests/e2e/soak.py
+
+TESTS += $(e2e_py)
+long_tests += tests/e2e/soak.py
+EXTRA_DIST += $(e2e_py) \
+	tests/e2e/harness.py \
+	tests/e2e/openai_sdk.mjs \
+	tests/e2e/openai_sdk.py \
+	tests/e2e/openai_sdk_client.py \
+	tests/e2e/openai_upstream.py
