@@ -1,6 +1,31 @@
 # SPDX-License-Identifier: MIT
 # Configuration, manual pages, systemd unit, completions.
 
+# Installed only where there is none yet: what an administrator wrote stays.
+# Uninstalled only if nobody has changed it.
+conf_files = etc/patchbay.conf \
+	etc/providers.d/custom.conf \
+	etc/providers.d/loopback.conf \
+	etc/providers.d/openai.conf
+EXTRA_DIST += $(conf_files)
+
+install-data-local:
+	@for f in $(conf_files); do \
+	    to="$(DESTDIR)$(confdir)/$${f#etc/}"; \
+	    $(MKDIR_P) "`dirname "$$to"`" || exit 1; \
+	    if test -e "$$to"; then \
+	        echo "keeping $$to"; \
+	    else \
+	        $(INSTALL_DATA) "$(srcdir)/$$f" "$$to" || exit 1; \
+	    fi; \
+	done
+
+uninstall-local:
+	@for f in $(conf_files); do \
+	    to="$(DESTDIR)$(confdir)/$${f#etc/}"; \
+	    cmp -s "$(srcdir)/$$f" "$$to" && rm -f "$$to"; \
+	done; :
+
 EXTRA_DIST += etc/systemd/patchbay.service.in
 
 if INSTALL_UNIT
