@@ -49,7 +49,9 @@ struct tx_request {
 };
 
 /* How an exchange ended.  ERR_NONE: the body is complete as the protocol counts
- * it.  Otherwise ERR_CONNECT, ERR_CONNECT_TIMEOUT, ERR_RESET (nothing came),
+ * it; one that lasts until the connection closes is complete then, even where
+ * TLS's own closing is missing (libcurl overlooks that), so that only what is
+ * inside can tell.  Otherwise ERR_CONNECT, ERR_CONNECT_TIMEOUT, ERR_RESET (nothing came),
  * ERR_TRUNCATED (broke off inside), PBAY_E_PROTOCOL, ERR_INTERNAL. */
 struct tx_end {
     int kind;

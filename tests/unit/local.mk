@@ -88,3 +88,17 @@ tests_unit_test_transport_curl_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_codec_driver
 tests_unit_test_codec_driver_CFLAGS = $(unit_cflags)
 tests_unit_test_codec_driver_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_transport_tls
+tests_unit_test_transport_tls_SOURCES = \
+	tests/unit/test_transport_tls.c \
+	tests/unit/tx_harness.c tests/unit/tx_harness.h tests/unit/unit.h
+tests_unit_test_transport_tls_CFLAGS = $(unit_cflags)
+tests_unit_test_transport_tls_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_resolver
+tests_unit_test_resolver_SOURCES = \
+	tests/unit/test_resolver.c \
+	tests/unit/tx_harness.c tests/unit/tx_harness.h
+tests_unit_test_resolver_CFLAGS = $(unit_cflags)
+tests_unit_test_resolver_LDADD = $(unit_ldadd)
