@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Decoding of chunked bodies, a piece at a time.  As strict as the heads: no
  * bare LF, no spaces around sizes, extensions by the grammar of RFC 9112 7.1.1
- * and bounded, trailers checked like headers and thrown away. */
+ * and bounded, trailers checked like headers and thrown away; those that would
+ * frame a message are refused. */
 #include "config.h"
 
 #include <string.h>
@@ -84,16 +85,36 @@ static int extension(struct http_chunked *c, char ch)
     }
 }
 
+/* A byte of a trailer's name: which of the forbidden ones can it still be? */
+static int name(struct http_chunked *c, char ch)
+{
+    static const pbay_str forbidden[] = {PBAY_LIT("content-length"),
+                                         PBAY_LIT("transfer-encoding"),
+                                         PBAY_LIT("host")};
+    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) {
+        bool ends = ch == ':' && c->line == forbidden[i].n;
+        if (ends && (c->left >> i & 1))
+            return CH_BAD;
+        if (c->line >= forbidden[i].n || (ch | 0x20) != forbidden[i].p[c->line])
+            c->left &= ~((uint64_t)1 << i);
+    }
+    c->line++;
+    return http_is(ch, HC_TOKEN) ? CH_NAME : ch == ':' ? CH_FIELD : CH_BAD;
+}
+
 static int trailer(struct http_chunked *c, char ch)
 {
     if (++c->trailers > LIM_HTTP_TRAILERS)
         return CH_BAD;
     switch (c->state) {
     case CH_TRAILER0:
-        return ch == '\r' ? CH_LAST_LF : http_is(ch, HC_TOKEN) ? CH_NAME
-                                                               : CH_BAD;
+        if (ch == '\r')
+            return CH_LAST_LF;
+        c->left = UINT64_MAX;
+        c->line = 0;
+        return ch == ':' ? CH_BAD : name(c, ch);
     case CH_NAME:
-        return http_is(ch, HC_TOKEN) ? CH_NAME : ch == ':' ? CH_FIELD : CH_BAD;
+        return name(c, ch);
     case CH_FIELD:
         return ch == '\r' ? CH_FIELD_LF : http_is_value(ch) ? CH_FIELD : CH_BAD;
     case CH_FIELD_LF:

@@ -115,7 +115,7 @@ const unsigned char http_class[256] = {
 /* Room for method and version beside the target on the request line. */
 #define LINE_SLACK 64
 #define METHOD_MAX 32
-#define EMPTY_LINES 2
+#define EMPTY_LINES 1
 
 static int bad(struct http_head *head, int status, const char *why)
 {

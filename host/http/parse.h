@@ -40,8 +40,8 @@ struct http_head {
 
 /* Parse a head that starts at bytes.p.  `seen`: how many bytes of it were
  * there at the last call (0 at first), so that a slow client is not scanned
- * again and again.  On DONE *used is the head's length, empty lines in front
- * of it included (at most two are skipped).  max_uri, max_head: bounds. */
+ * again and again.  On DONE *used is the head's length, an empty line in
+ * front of it included (one is skipped).  max_uri, max_head: bounds. */
 int http_parse_head(pbay_str bytes, size_t seen, size_t max_uri,
                     size_t max_head, struct http_head *head, size_t *used);
 
@@ -51,8 +51,8 @@ pbay_str http_header(const struct http_head *head, const char *name);
 /* Chunked decoding, a piece at a time. */
 struct http_chunked {
     int state;
-    uint64_t left;
-    size_t line; /* bytes of the current line, for its bound */
+    uint64_t left; /* of the chunk; in trailers: which names are still possible */
+    size_t line;   /* bytes of the current line, or of a trailer's name */
     size_t trailers;
 };
 /* Consume from `in`: *used bytes; *data is a run of body bytes inside `in`, may

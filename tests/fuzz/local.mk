@@ -10,3 +10,16 @@ check_PROGRAMS += tests/fuzz/fuzz_json
 TESTS += tests/fuzz/fuzz_json
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_runner)
 tests_fuzz_fuzz_json_LDADD = sdk/libpatchbay-sdk.a $(JSON_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_http_parse tests/fuzz/http_parse_cli
+TESTS += tests/fuzz/fuzz_http_parse
+tests_fuzz_fuzz_http_parse_SOURCES = tests/fuzz/fuzz_http_parse.c \
+	$(fuzz_runner)
+tests_fuzz_fuzz_http_parse_LDADD = $(host_ldadd)
+tests_fuzz_http_parse_cli_SOURCES = tests/fuzz/http_parse_cli.c
+tests_fuzz_http_parse_cli_LDADD = $(host_ldadd)
+
+dist_check_SCRIPTS += tests/fuzz/http_differential.sh
+TESTS += tests/fuzz/http_differential.sh
+long_tests += tests/fuzz/fuzz_http_parse tests/fuzz/http_differential.sh
+EXTRA_DIST += tests/fuzz/http_differential.py tests/fuzz/http_parse_node.js
