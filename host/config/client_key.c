@@ -38,13 +38,14 @@ const char *right_name(int bit)
 /* A key in clear has no place in the file, whatever it is called. */
 static bool refuse_clear(const struct section *s)
 {
-    static const char *const names[] = {"key", "key_file", "api_key", "token",
-                                        "secret", "value", NULL};
+    static const char *const names[] = {
+        "key", "key_file", "api_key", "token", "secret", "value", NULL};
     bool found = false;
     for (size_t i = 0; names[i]; i++) {
         if (section_raw(s, names[i]).kind == RAW_NONE)
             continue;
-        section_issue(s, true, names[i], "a client's key is not kept, only "
+        section_issue(s, true, names[i],
+                      "a client's key is not kept, only "
                       "its SHA-256: \"patchbay key new\" makes a key and "
                       "prints the sha256 line for this place");
         found = true;
@@ -67,22 +68,26 @@ static bool read_hash(const struct section *s, struct cfg_client_key *k)
     const char *text = section_value(s, "sha256")->s;
     if (!text) {
         if (section_raw(s, "sha256").kind == RAW_NONE)
-            section_issue(s, true, "sha256", "it is missing: \"patchbay key "
+            section_issue(s, true, "sha256",
+                          "it is missing: \"patchbay key "
                           "new\" prints it");
         return false;
     }
     unsigned char none[32];
     if (hex_parse(str_c(text), k->hash, sizeof k->hash)) {
-        section_issue(s, true, "sha256", "%zu bytes were found, the 64 "
+        section_issue(s, true, "sha256",
+                      "%zu bytes were found, the 64 "
                       "hexadecimal digits of a SHA-256 are wanted%s",
-                      strlen(text), strncmp(text, "pbk_", 4) == 0
+                      strlen(text),
+                      strncmp(text, "pbk_", 4) == 0
                           ? "; this looks like the key itself: make a new one"
                           : "");
         return false;
     }
     sha256(STR(""), none);
     if (memcmp(none, k->hash, sizeof none) == 0) {
-        section_issue(s, true, "sha256", "this is the SHA-256 of nothing at "
+        section_issue(s, true, "sha256",
+                      "this is the SHA-256 of nothing at "
                       "all; \"patchbay key new\" makes a key");
         return false;
     }
@@ -110,8 +115,10 @@ static bool is_new(const struct section *s, const struct cfg_client_key *k)
             same = "sha256";
         if (!same)
             continue;
-        section_issue(s, true, same, "the same as that of the key of line "
-                      "%d: give each its own", o->origin.line);
+        section_issue(s, true, same,
+                      "the same as that of the key of line "
+                      "%d: give each its own",
+                      o->origin.line);
         return false;
     }
     return true;
@@ -122,10 +129,14 @@ static void read_key(struct load *l, const struct doc *d,
 {
     struct config *c = l->c;
     struct raw raw = raw_setting(d, set);
-    struct section s = {.l = l, .rows = "keys[]", .doc = d, .set = set,
+    struct section s = {.l = l,
+                        .rows = "keys[]",
+                        .doc = d,
+                        .set = set,
                         .label = load_printf(l, "keys[%d]", i)};
     if (raw.kind != RAW_GROUP) {
-        load_issue_at(l, true, &raw.origin, "%s: a group is wanted: { name = "
+        load_issue_at(l, true, &raw.origin,
+                      "%s: a group is wanted: { name = "
                       "\"ci\"; sha256 = \"...\"; rights = [ \"chat\" ]; }",
                       s.label);
         return;
@@ -156,15 +167,18 @@ void read_keys(struct load *l, const struct doc *d,
     struct raw raw = raw_setting(d, set);
     l->keys->origin = raw.origin;
     if (raw.kind != RAW_LIST) {
-        load_issue_at(l, true, &raw.origin, "keys: a list of groups is "
+        load_issue_at(l, true, &raw.origin,
+                      "keys: a list of groups is "
                       "wanted: keys = ( { name = \"ci\"; sha256 = \"...\"; } "
                       ");");
         return;
     }
     int n = config_setting_length(set);
     if (n > LIM_KEYS) {
-        load_issue_at(l, true, &raw.origin, "keys: %d keys, at most %d are "
-                      "possible", n, LIM_KEYS);
+        load_issue_at(l, true, &raw.origin,
+                      "keys: %d keys, at most %d are "
+                      "possible",
+                      n, LIM_KEYS);
         n = LIM_KEYS;
     }
     for (int i = 0; i < n; i++)
@@ -200,8 +214,8 @@ int cfg_new_key(char key[64], char hash_hex[65])
     size_t n = 4;
     memcpy(key, "pbk_", n);
     for (size_t i = 0; i < 33; i += 3) {
-        unsigned long three = (unsigned long)r[i] << 16 |
-                              (unsigned long)r[i + 1] << 8 | r[i + 2];
+        unsigned long three =
+            (unsigned long)r[i] << 16 | (unsigned long)r[i + 1] << 8 | r[i + 2];
         for (int shift = 18; shift >= 0; shift -= 6)
             key[n++] = digits[three >> shift & 63];
     }

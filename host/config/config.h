@@ -21,7 +21,12 @@
 #include "module/manifest.h"
 
 /* Where a value came from. */
-enum cfg_source { CFG_DEFAULT, CFG_FILE, CFG_ENV, CFG_OPTION };
+enum cfg_source {
+    CFG_DEFAULT,
+    CFG_FILE,
+    CFG_ENV,
+    CFG_OPTION
+};
 struct cfg_origin {
     enum cfg_source source;
     const char *name; /* file, variable or option */
@@ -30,26 +35,26 @@ struct cfg_origin {
 
 /* A row of the key table. */
 struct cfg_key {
-    const char *section;  /* "server", "server.tls", "limits", "log", "keys[]",
-                           * "provider", "provider.timeouts", ... */
+    const char *section; /* "server", "server.tls", "limits", "log", "keys[]",
+                          * "provider", "provider.timeouts", ... */
     const char *name;
     enum key_type type;
-    const char *def;      /* as text; NULL: none */
-    const char *unit;     /* NULL: none */
-    const char *choices;  /* "a|b|c"; NULL: any */
-    double min, max;      /* both 0: no bound */
-    const char *doc;      /* one or two sentences */
+    const char *def;     /* as text; NULL: none */
+    const char *unit;    /* NULL: none */
+    const char *choices; /* "a|b|c"; NULL: any */
+    double min, max;     /* both 0: no bound */
+    const char *doc;     /* one or two sentences */
 };
 /* The whole table; ends with a row whose section is NULL. */
 const struct cfg_key *cfg_keys(void);
 
 enum {
-    RIGHT_CHAT = 1,      /* "chat": ask models */
-    RIGHT_ROUTES = 2,    /* "routes": choose routes and fallbacks */
-    RIGHT_RAW = 4,       /* "raw" */
-    RIGHT_MODELS = 8,    /* "models": pull and delete models */
-    RIGHT_REPORTS = 16,  /* "reports" */
-    RIGHT_ADMIN = 32,    /* "admin": everything */
+    RIGHT_CHAT = 1,     /* "chat": ask models */
+    RIGHT_ROUTES = 2,   /* "routes": choose routes and fallbacks */
+    RIGHT_RAW = 4,      /* "raw" */
+    RIGHT_MODELS = 8,   /* "models": pull and delete models */
+    RIGHT_REPORTS = 16, /* "reports" */
+    RIGHT_ADMIN = 32,   /* "admin": everything */
     RIGHT_ALL = 63
 };
 int right_parse(pbay_str name); /* the bit, or 0 */
@@ -64,9 +69,9 @@ struct cfg_client_key {
 };
 
 struct cfg_listen {
-    char *addr;           /* "127.0.0.1:8080" or "unix:/path" */
+    char *addr; /* "127.0.0.1:8080" or "unix:/path" */
     bool tls;
-    bool auth_none;       /* auth = "none" written for it */
+    bool auth_none; /* auth = "none" written for it */
     struct cfg_origin origin;
 };
 
@@ -76,56 +81,59 @@ struct cfg_timeouts {
 
 /* One provider instance. */
 struct cfg_provider {
-    char *name;           /* unique, [a-z0-9_-]+ */
-    char *type;           /* as written */
+    char *name;                      /* unique, [a-z0-9_-]+ */
+    char *type;                      /* as written */
     const struct manifest *manifest; /* NULL: module not there; see problem */
     bool enabled;
-    char *base_url;       /* in force: configured, else the manifest's; no
-                           * slash at its end */
-    bool loopback;        /* base_url stays on this machine */
+    char *base_url; /* in force: configured, else the manifest's; no
+                     * slash at its end */
+    bool loopback;  /* base_url stays on this machine */
     struct secret *api_key;
     char *default_model;
-    char **models;        /* configured names; NULL-terminated, never NULL */
-    pbay_kv *headers;     /* further headers for every exchange */
+    char **models;    /* configured names; NULL-terminated, never NULL */
+    pbay_kv *headers; /* further headers for every exchange */
     size_t n_headers;
     struct tx_profile tx;
     struct cfg_timeouts timeouts;
     size_t max_reply, max_record, call_memory;
-    char *plugin_config;  /* JSON for create(): checked, defaults filled in */
-    char *model_config;   /* JSON object {"model": {...}}; "{}" if none */
-    char *problem;        /* why it is not set up; NULL: fine */
-    bool from_env;        /* no file named it */
+    char *plugin_config; /* JSON for create(): checked, defaults filled in */
+    char *model_config;  /* JSON object {"model": {...}}; "{}" if none */
+    char *problem;       /* why it is not set up; NULL: fine */
+    bool from_env;       /* no file named it */
     struct cfg_origin origin;
 };
 
 struct config {
-    struct cfg_listen *listen;        size_t n_listen;
-    struct cfg_client_key *keys;      size_t n_keys;
-    struct cfg_provider *providers;   size_t n_providers;
+    struct cfg_listen *listen;
+    size_t n_listen;
+    struct cfg_client_key *keys;
+    size_t n_keys;
+    struct cfg_provider *providers;
+    size_t n_providers;
     char *tls_cert, *tls_key;
     struct http_limits http;
-    unsigned loops;                   /* 0 in the file: one per processor */
-    size_t max_calls;                 /* per loop */
+    unsigned loops;   /* 0 in the file: one per processor */
+    size_t max_calls; /* per loop */
     unsigned workers;
     size_t native_queue;
     int64_t drain_ms;
     enum log_level log_level;
     enum log_format log_format;
-    char **plugin_dirs;               /* NULL-terminated: further ones */
-    char *gen_dir;                    /* NULL: chosen by the loader */
-    char *control_socket;             /* in force */
+    char **plugin_dirs;   /* NULL-terminated: further ones */
+    char *gen_dir;        /* NULL: chosen by the loader */
+    char *control_socket; /* in force */
     char *state_dir;
-    char *file;                       /* main file read; NULL: none */
-    struct cfg_values *values;        /* every value with its origin; all
-                                       * the memory that is pointed to here */
+    char *file;                /* main file read; NULL: none */
+    struct cfg_values *values; /* every value with its origin; all
+                                * the memory that is pointed to here */
 };
 
 /* A problem found while loading. */
 struct cfg_issue {
-    bool error;           /* false: a warning */
-    char *file;           /* or variable or option; may be NULL */
+    bool error; /* false: a warning */
+    char *file; /* or variable or option; may be NULL */
     int line;
-    char *text;           /* names key, place and mend */
+    char *text; /* names key, place and mend */
 };
 struct cfg_issues {
     struct cfg_issue *v;
@@ -134,14 +142,16 @@ struct cfg_issues {
 void cfg_issues_done(struct cfg_issues *is);
 
 struct cfg_load_options {
-    const char *file;      /* --config; NULL: PATCHBAY_CONFIG, else
-                            * $XDG_CONFIG_HOME/patchbay/patchbay.conf, else
-                            * CONFDIR/patchbay.conf, if they exist */
+    const char *file;          /* --config; NULL: PATCHBAY_CONFIG, else
+                                * $XDG_CONFIG_HOME/patchbay/patchbay.conf, else
+                                * CONFDIR/patchbay.conf, if they exist */
     const char *const *listen; /* --listen, replaces the file's; NULL-term. */
     const struct manifest *const *manifests; /* known modules */
     size_t n_manifests;
-    const char *const *broken; /* names of module files whose manifest could
-                                * not be read; NULL-terminated, or NULL */
+    const char *const *broken; /* ids (file names where there is no manifest)
+                                * of modules that are there but refused: their
+                                * providers are not set up, which is a warning;
+                                * NULL-terminated, or NULL */
     const char *(*env)(const char *name); /* NULL: getenv */
 };
 /* Always returns a config (with what could be read) unless memory is out;

@@ -53,8 +53,10 @@ const struct overlay *env_overlay(struct load *l, const struct manifest *m,
                                          load_dup(l, str_c(value)),
                                          load_dup(l, str_c(var))};
         } else if (strcmp(old->value, value) != 0) {
-            load_issue(l, false, var, 0, "%s and %s say different things: %s "
-                       "is used", old->var, var, old->var);
+            load_issue(l, false, var, 0,
+                       "%s and %s say different things: %s "
+                       "is used",
+                       old->var, var, old->var);
         }
     }
     return v;
@@ -86,8 +88,8 @@ static void add_module(struct load *l, const struct manifest *m)
     memcpy(own, v, n * sizeof *v);
     if (!complete(m, own, n))
         return;
-    struct provider_src src = {.name = m->id, .env = v, .n_env = n,
-                               .type = m->id};
+    struct provider_src src = {
+        .name = m->id, .env = v, .n_env = n, .type = m->id};
     if (n)
         src.origin = (struct cfg_origin){CFG_ENV, v[0].var, 0};
     provider_add(l, &src);
@@ -103,9 +105,11 @@ static void warn_missing(struct load *l)
                 set = known[i].vars[k];
         if (set && !provider_module(l, str_c(known[i].type)) &&
             !(known[i].alias && provider_module(l, str_c(known[i].alias))))
-            load_issue(l, false, set, 0, "%s is set, but no module \"%s\" is "
+            load_issue(l, false, set, 0,
+                       "%s is set, but no module \"%s\" is "
                        "installed: it is not used (\"patchbay plugins\" lists "
-                       "what there is)", set, known[i].type);
+                       "what there is)",
+                       set, known[i].type);
     }
 }
 
@@ -116,8 +120,8 @@ static char *make_name(struct load *l, const char *in)
     size_t n = 0;
     for (; *in && n < sizeof name - 1; in++) {
         char c = *in >= 'A' && *in <= 'Z' ? (char)(*in + 32) : *in;
-        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                    c == '_';
+        bool good =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
         if (good)
             name[n++] = c;
         else if (n && name[n - 1] != '-')
@@ -141,21 +145,26 @@ static void add_custom(struct load *l)
         return;
     if (!url) {
         const char *set = name ? var_name : var_key;
-        load_issue(l, true, set, 0, "%s is set, but %s is not: set it to the "
+        load_issue(l, true, set, 0,
+                   "%s is set, but %s is not: set it to the "
                    "address of that server's API, as in \"https://host/v1\"",
                    set, var_url);
         return;
     }
     if (!provider_module(l, STR("openai"))) {
-        load_issue(l, false, var_url, 0, "%s is set, but no module \"openai\" "
-                   "is installed: it is not used", var_url);
+        load_issue(l, false, var_url, 0,
+                   "%s is set, but no module \"openai\" "
+                   "is installed: it is not used",
+                   var_url);
         return;
     }
     name = make_name(l, name ? name : "custom");
     if (taken(l, name)) {
         if (l->env_mode != ENV_ADD)
-            load_issue(l, true, var_name, 0, "%s: there is another provider "
-                       "\"%s\": choose another name", var_name, name);
+            load_issue(l, true, var_name, 0,
+                       "%s: there is another provider "
+                       "\"%s\": choose another name",
+                       var_name, name);
         return; /* a file wins */
     }
     struct overlay v[] = {{"base_url", url, var_url},
@@ -164,8 +173,10 @@ static void add_custom(struct load *l)
     if (!own)
         return;
     memcpy(own, v, sizeof v);
-    struct provider_src src = {.name = name, .env = own,
-                               .n_env = key ? 2 : 1, .type = "openai",
+    struct provider_src src = {.name = name,
+                               .env = own,
+                               .n_env = key ? 2 : 1,
+                               .type = "openai",
                                .origin = {CFG_ENV, var_url, 0}};
     provider_add(l, &src);
 }

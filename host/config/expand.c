@@ -30,7 +30,8 @@ static bool one(struct load *l, pbay_str in, struct buf *out, char *why,
     char name[128];
     pbay_str rest = str_n(in.p + n, in.n - n);
     if (!n || n >= sizeof name || (rest.n && !str_starts(rest, ":-"))) {
-        snprintf(why, room, "only ${NAME} and ${NAME:-default} are known; a "
+        snprintf(why, room,
+                 "only ${NAME} and ${NAME:-default} are known; a "
                  "literal \"${\" is written \"$${\"");
         return false;
     }
@@ -42,8 +43,10 @@ static bool one(struct load *l, pbay_str in, struct buf *out, char *why,
     else if (value)
         rest = STR_NONE;
     if (!value) {
-        snprintf(why, room, "the environment variable %s is not set (or "
-                 "empty): set it, or write ${%s:-default}", name, name);
+        snprintf(why, room,
+                 "the environment variable %s is not set (or "
+                 "empty): set it, or write ${%s:-default}",
+                 name, name);
         return false;
     }
     pbay_str add = rest.n ? str_n(rest.p + 2, rest.n - 2) : str_c(value);
@@ -81,7 +84,8 @@ static bool all(struct load *l, pbay_str in, struct buf *out, char *why,
         }
         const char *end = memchr(in.p + i, '}', in.n - i);
         if (!end) {
-            snprintf(why, room, "\"${\" without its \"}\"; a literal \"${\" "
+            snprintf(why, room,
+                     "\"${\" without its \"}\"; a literal \"${\" "
                      "is written \"$${\"");
             return false;
         }

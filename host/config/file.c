@@ -74,8 +74,8 @@ static struct doc *doc_read(struct load *l, const char *path)
         return d;
     }
     struct stat st;
-    d->exposed = stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-                 (st.st_mode & S_IROTH);
+    d->exposed =
+        stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
     parse(l, d, str_n(data, n));
     explicit_bzero(data, n);
     free(data);
@@ -112,8 +112,7 @@ static void check_fragment(struct load *l, const struct doc *d)
         return;
     const config_setting_t *root = config_root_setting(&d->conf);
     for (int i = 0; i < config_setting_length(root); i++) {
-        const config_setting_t *s =
-            config_setting_get_elem(root, (unsigned)i);
+        const config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
         if (strcmp(config_setting_name(s), "providers") == 0)
             continue;
         load_issue(l, true, d->path, config_setting_source_line(s),
@@ -136,8 +135,7 @@ void files_read(struct load *l)
                    strerror(errno));
     for (int i = 0; i < n; i++) {
         if (i == CFG_FRAGMENTS)
-            load_issue(l, true, dir, 0, "more than %d files",
-                       CFG_FRAGMENTS);
+            load_issue(l, true, dir, 0, "more than %d files", CFG_FRAGMENTS);
         if (i < CFG_FRAGMENTS) {
             struct doc *d =
                 doc_read(l, load_printf(l, "%s/%s", dir, names[i]->d_name));

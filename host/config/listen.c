@@ -9,8 +9,8 @@
 
 /* An address taken apart. */
 struct where {
-    char *addr;  /* as http_listen() takes it */
-    bool local;  /* only this machine can reach it */
+    char *addr; /* as http_listen() takes it */
+    bool local; /* only this machine can reach it */
     bool is_unix;
 };
 
@@ -20,7 +20,8 @@ static bool unix_address(struct load *l, const char *in, struct where *w,
     const char *path = in + strlen("unix:");
     struct sockaddr_un sa;
     if (*path != '/') {
-        snprintf(why, room, "the path of a Unix socket starts with \"/\": "
+        snprintf(why, room,
+                 "the path of a Unix socket starts with \"/\": "
                  "\"unix:/run/patchbay/http.sock\"");
         return false;
     }
@@ -82,13 +83,15 @@ static bool parse_address(struct load *l, const char *in, struct where *w,
     bool local = false;
     if (!port_ok(port) ||
         !(ipv4_address(host, &local) || ipv6_address(host, &local))) {
-        snprintf(why, room, "an IP address and a port are wanted, "
+        snprintf(why, room,
+                 "an IP address and a port are wanted, "
                  "\"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::1]:8080\", or "
                  "\"unix:/PATH\"");
         return false;
     }
-    *w = (struct where){load_printf(l, "%.*s:%.*s", STR_ARG(host),
-                                    STR_ARG(port)), local, false};
+    *w = (struct where){
+        load_printf(l, "%.*s:%.*s", STR_ARG(host), STR_ARG(port)), local,
+        false};
     return true;
 }
 
@@ -97,7 +100,8 @@ static bool parse_address(struct load *l, const char *in, struct where *w,
 struct written { /* what was said about it */
     const char *addr;
     const struct section *group; /* NULL: the address alone */
-    const char *auth;            /* of server */
+    const struct section *server;
+    const char *auth; /* of the server */
     struct cfg_origin origin;
     const char *label;
 };
@@ -113,17 +117,23 @@ static void check_auth(struct load *l, const struct written *w,
                        const struct where *at, const char *auth)
 {
     bool keys = l->c->n_keys > 0;
+    const struct section *said = w->server;
+    if (w->group && section_raw(w->group, "auth").kind != RAW_NONE)
+        said = w->group;
     if (strcmp(auth, "keys") == 0 && !keys)
-        load_issue_at(l, true, &w->origin, "%s: auth = \"keys\", but no "
+        section_issue(said, true, "auth",
+                      "\"keys\" is written, but no "
                       "client key is configured, so that nobody could get "
                       "in: add one to \"keys\" (\"patchbay key new\" makes "
-                      "it)", w->label);
+                      "it)");
     if (strcmp(auth, "auto") == 0 && !keys && !at->local)
-        load_issue_at(l, true, &w->origin, "%s: %s can be reached from other "
+        load_issue_at(l, true, &w->origin,
+                      "%s: %s can be reached from other "
                       "machines and no client key is configured: add one to "
                       "\"keys\" (\"patchbay key new\" makes it), listen on "
                       "127.0.0.1, or write auth = \"none\" if anybody may "
-                      "use your providers", w->label, at->addr);
+                      "use your providers",
+                      w->label, at->addr);
 }
 
 static bool wants_tls(struct load *l, const struct written *w,
@@ -137,10 +147,12 @@ static bool wants_tls(struct load *l, const struct written *w,
         return certificate && !at->is_unix;
     bool tls = section_bool(w->group, "tls");
     if (tls && at->is_unix)
-        section_issue(w->group, true, "tls", "a Unix socket speaks no TLS: "
+        section_issue(w->group, true, "tls",
+                      "a Unix socket speaks no TLS: "
                       "remove it");
     else if (tls && !certificate)
-        section_issue(w->group, true, "tls", "TLS needs a certificate: set "
+        section_issue(w->group, true, "tls",
+                      "TLS needs a certificate: set "
                       "certificate and key of server.tls");
     return tls;
 }
@@ -150,8 +162,12 @@ static void show_listen(struct load *l, struct node *list,
 {
     struct node *g = node_add(l, list, NODE_GROUP, NULL, &li->origin);
     node_set_string(l, g, "address", li->addr, &li->origin);
-    struct node tls = {.kind = NODE_VALUE, .name = "tls", .type = KEY_BOOL,
-                       .set = true, .b = li->tls, .origin = li->origin};
+    struct node tls = {.kind = NODE_VALUE,
+                       .name = "tls",
+                       .type = KEY_BOOL,
+                       .set = true,
+                       .b = li->tls,
+                       .origin = li->origin};
     node_add_value(l, g, &tls);
     node_set_string(l, g, "auth", auth, &li->origin);
 }
@@ -168,24 +184,29 @@ static void add_listen(struct load *l, struct node *list,
         return;
     }
     if (!parse_address(l, w->addr, &at, why, sizeof why)) {
-        load_issue_at(l, true, &w->origin, "%s: \"%.64s\": %s", w->label,
-                      w->addr, why);
+        /* What a file says may have come out of a variable. */
+        bool quote = w->origin.source == CFG_OPTION;
+        load_issue_at(l, true, &w->origin, "%s%s%.64s: %s", w->label,
+                      quote ? " " : "", quote ? w->addr : "", why);
         return;
     }
     for (size_t i = 0; i < c->n_listen; i++)
         if (strcmp(c->listen[i].addr, at.addr) == 0 &&
             !str_ends(str_c(at.addr), ":0"))
-            load_issue_at(l, true, &w->origin, "%s: %s stands here twice: "
-                          "remove one", w->label, at.addr);
+            load_issue_at(l, true, &w->origin,
+                          "%s: %s stands here twice: "
+                          "remove one",
+                          w->label, at.addr);
     const char *auth = auth_of(w);
     check_auth(l, w, &at, auth);
     struct cfg_listen *v = load_grow(l, c->listen, c->n_listen, sizeof *v);
     if (!v)
         return;
     c->listen = v;
-    v[c->n_listen] = (struct cfg_listen){
-        .addr = at.addr, .tls = wants_tls(l, w, &at),
-        .auth_none = strcmp(auth, "none") == 0, .origin = w->origin};
+    v[c->n_listen] = (struct cfg_listen){.addr = at.addr,
+                                         .tls = wants_tls(l, w, &at),
+                                         .auth_none = strcmp(auth, "none") == 0,
+                                         .origin = w->origin};
     show_listen(l, list, &v[c->n_listen++], auth);
 }
 
@@ -195,18 +216,22 @@ static void add_group(struct load *l, const struct section *server,
                       struct node *list, const config_setting_t *set, int i,
                       const char *auth)
 {
-    struct section s = {.l = l, .rows = "server.listen[]",
+    struct section s = {.l = l,
+                        .rows = "server.listen[]",
                         .label = load_printf(l, "server.listen[%d]", i),
-                        .doc = server->doc, .set = set, .node = &l->spare};
+                        .doc = server->doc,
+                        .set = set,
+                        .node = &l->spare};
     section_check_names(&s, NULL);
     const char *addr = section_string(&s, "address");
     if (!addr) {
         if (section_raw(&s, "address").kind == RAW_NONE)
-            section_issue(&s, true, "address", "it is missing: address = "
+            section_issue(&s, true, "address",
+                          "it is missing: address = "
                           "\"127.0.0.1:8080\"");
         return;
     }
-    struct written w = {addr, &s, auth, section_origin(&s, "address"),
+    struct written w = {addr,   &s, server, auth, section_origin(&s, "address"),
                         s.label};
     add_listen(l, list, &w);
 }
@@ -228,7 +253,7 @@ static void add_mixed(struct load *l, const struct section *server,
         struct node v;
         char *label = load_printf(l, "server.listen[%d]", i);
         if (value_read(l, label, &address, &one, &v)) {
-            struct written w = {v.s, NULL, auth, one.origin, label};
+            struct written w = {v.s, NULL, server, auth, one.origin, label};
             add_listen(l, list, &w);
         }
     }
@@ -245,11 +270,13 @@ static bool has_group(const struct raw *raw)
     return false;
 }
 
-static void add_options(struct load *l, struct node *list, const char *auth)
+static void add_options(struct load *l, const struct section *server,
+                        struct node *list, const char *auth)
 {
     for (size_t i = 0; l->o->listen[i]; i++) {
-        struct written w = {load_dup(l, str_c(l->o->listen[i])), NULL, auth,
-                            {CFG_OPTION, "--listen", 0}, "--listen"};
+        struct written w = {
+            load_dup(l, str_c(l->o->listen[i])), NULL,      server, auth,
+            {CFG_OPTION, "--listen", 0},         "--listen"};
         add_listen(l, list, &w);
     }
 }
@@ -268,7 +295,7 @@ void read_listen(struct load *l, const struct section *server)
     if (!auth)
         auth = "auto";
     if (option) {
-        add_options(l, list, auth);
+        add_options(l, server, list, auth);
         return;
     }
     if (has_group(&raw)) {
@@ -278,12 +305,15 @@ void read_listen(struct load *l, const struct section *server)
         plain.node = &l->spare;
         char **v = section_list(&plain, "listen");
         for (size_t i = 0; v[i]; i++) {
-            struct written w = {v[i], NULL, auth, from, "server.listen"};
+            struct written w = {v[i], NULL, server,
+                                auth, from, "server.listen"};
+            if (v[1])
+                w.label = load_printf(l, "server.listen[%zu]", i);
             add_listen(l, list, &w);
         }
     }
-    if (raw.kind == RAW_LIST && raw.set &&
-        config_setting_length(raw.set) == 0)
-        section_issue(server, true, "listen", "the list is empty, so that "
+    if (raw.kind == RAW_LIST && raw.set && config_setting_length(raw.set) == 0)
+        section_issue(server, true, "listen",
+                      "the list is empty, so that "
                       "nobody could connect: remove it for 127.0.0.1:8080");
 }

@@ -86,8 +86,8 @@ struct secret *load_secret(struct load *l, pbay_str bytes, bool keep)
 {
     struct cfg_values *v = l->values;
     if (keep) {
-        struct secret **list = load_grow(l, v->secrets, v->n_secrets,
-                                         sizeof *list);
+        struct secret **list =
+            load_grow(l, v->secrets, v->n_secrets, sizeof *list);
         if (!list)
             return NULL;
         v->secrets = list;
@@ -170,8 +170,10 @@ struct config *cfg_load(const struct cfg_load_options *o,
     read_providers(&l);
     load_docs_done(&l);
     if (l.nomem) {
-        load_issue(&l, true, l.c->file, 0, "this configuration takes more "
-                   "than %zu MiB of memory", CFG_MEMORY >> 20);
+        load_issue(&l, true, l.c->file, 0,
+                   "this configuration takes more "
+                   "than %zu MiB of memory",
+                   CFG_MEMORY >> 20);
         cfg_free(l.c);
         return NULL;
     }

@@ -42,9 +42,11 @@ static void read_own_keys(const struct section *s, struct cfg_provider *p,
     for (size_t i = 0; m && i < m->n_keys; i++) {
         const char *name = m->keys[i].name;
         if (section_is_host_key("provider", name)) {
-            section_issue(s, false, name, "the module \"%s\" declares this "
+            section_issue(s, false, name,
+                          "the module \"%s\" declares this "
                           "key, which is the host's own: the module does not "
-                          "get it", m->id);
+                          "get it",
+                          m->id);
             continue;
         }
         struct spec spec = spec_manifest(&m->keys[i]);
@@ -88,15 +90,14 @@ static void copy_setting(const struct section *s, struct node *parent,
     struct raw raw = raw_setting(s->doc, set);
     const char *name = config_setting_name(set);
     if (raw.kind == RAW_GROUP || raw.kind == RAW_LIST) {
-        struct node *n =
-            node_add(s->l, parent,
-                     raw.kind == RAW_GROUP ? NODE_GROUP : NODE_LIST, name,
-                     &raw.origin);
+        struct node *n = node_add(
+            s->l, parent, raw.kind == RAW_GROUP ? NODE_GROUP : NODE_LIST, name,
+            &raw.origin);
         copy_members(s, n, set, label);
         return;
     }
-    const struct spec spec = {.name = name, .type = types[raw.kind],
-                              .any_text = true};
+    const struct spec spec = {
+        .name = name, .type = types[raw.kind], .any_text = true};
     struct node v;
     if (value_read(s->l, label, &spec, &raw, &v))
         node_add_value(s->l, parent, &v);
@@ -109,19 +110,25 @@ static void add_model(const struct section *outer, struct node *list,
 {
     struct load *l = outer->l;
     struct raw raw = raw_setting(outer->doc, set);
-    struct section s = {.l = l, .rows = "provider.model_config[]",
-                        .doc = outer->doc, .set = set, .node = &l->spare,
-                        .label = load_printf(l, "%s.model_config[%d]",
-                                             outer->label, i)};
+    struct section s = {
+        .l = l,
+        .rows = "provider.model_config[]",
+        .doc = outer->doc,
+        .set = set,
+        .node = &l->spare,
+        .label = load_printf(l, "%s.model_config[%d]", outer->label, i)};
     if (raw.kind != RAW_GROUP) {
-        load_issue_at(l, true, &raw.origin, "%s: a group is wanted: { model = "
-                      "\"NAME\"; ... }", s.label);
+        load_issue_at(l, true, &raw.origin,
+                      "%s: a group is wanted: { model = "
+                      "\"NAME\"; ... }",
+                      s.label);
         return;
     }
     const char *model = section_string(&s, "model");
     if (!model || !*model) {
         if (model || section_raw(&s, "model").kind == RAW_NONE)
-            section_issue(&s, true, "model", "it is missing: the name of the "
+            section_issue(&s, true, "model",
+                          "it is missing: the name of the "
                           "model that this is for");
         return;
     }
@@ -146,7 +153,8 @@ static void read_model_config(const struct section *s, struct buf *b)
     if (raw.kind == RAW_NONE)
         return;
     if (raw.kind != RAW_LIST || !raw.set) {
-        section_issue(s, true, "model_config", "a list of groups is wanted: "
+        section_issue(s, true, "model_config",
+                      "a list of groups is wanted: "
                       "model_config = ( { model = \"NAME\"; ... } );");
         return;
     }
@@ -160,8 +168,8 @@ static void read_model_config(const struct section *s, struct buf *b)
         n = CFG_MODELS;
     }
     for (int i = 0; i < n; i++)
-        add_model(s, list, config_setting_get_elem(raw.set, (unsigned)i), i,
-                  b, &seen);
+        add_model(s, list, config_setting_get_elem(raw.set, (unsigned)i), i, b,
+                  &seen);
 }
 
 /* The text of a buffer in the arena; nothing of it stays behind. */

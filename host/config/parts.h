@@ -17,16 +17,18 @@
 #include "base/str.h"
 #include "config/config.h"
 
-#define CFG_MEMORY LIM_MIB(64)  /* all of one configuration */
-#define CFG_DEPTH 32            /* brackets within brackets */
-#define CFG_STRING LIM_MIB(1)   /* one string after ${...} */
-#define CFG_FRAGMENTS 1024      /* files in providers.d */
-#define CFG_URL 2048            /* a base URL or a proxy */
-#define CFG_HEADERS 64          /* further headers of a provider */
-#define CFG_LISTEN 64
-#define CFG_MODELS 1024         /* with a configuration of their own */
-#define CFG_NAMES 1024          /* settings in one group: libconfig looks for
-                                 * each among all of them */
+#define CFG_MEMORY    LIM_MIB(64) /* all of one configuration */
+#define CFG_DEPTH     32          /* brackets within brackets */
+#define CFG_STRING    LIM_MIB(1)  /* one string after ${...} */
+#define CFG_FRAGMENTS 1024        /* files in providers.d */
+#define CFG_URL       2048        /* a base URL or a proxy */
+#define CFG_HEADERS   64          /* further headers of a provider */
+#define CFG_LISTEN    64
+#define CFG_MODELS    1024 /* with a configuration of their own */
+#define CFG_NAMES                                                       \
+    1024                  /* settings in one group: libconfig looks for \
+                           * each among all of them */
+#define CFG_ELEMENTS 8192 /* of one list */
 
 /* --- issues.c --- */
 
@@ -67,7 +69,11 @@ size_t utf8_step(pbay_str t, size_t i);
 
 /* --- show.c: the values in force, as a tree --- */
 
-enum node_kind { NODE_GROUP, NODE_LIST, NODE_VALUE };
+enum node_kind {
+    NODE_GROUP,
+    NODE_LIST,
+    NODE_VALUE
+};
 struct node {
     enum node_kind kind;
     const char *name; /* NULL: an element of a list */
@@ -86,13 +92,17 @@ struct node {
 
 /* --- a load --- */
 
-enum env_mode { ENV_FILL, ENV_ADD, ENV_OFF };
+enum env_mode {
+    ENV_FILL,
+    ENV_ADD,
+    ENV_OFF
+};
 
 struct doc {
     const char *path, *dir;
     config_t conf;
-    bool parsed;    /* else it has nothing in it */
-    bool exposed;   /* others on this machine may read the file */
+    bool parsed;  /* else it has nothing in it */
+    bool exposed; /* others on this machine may read the file */
     bool warned;
 };
 
@@ -115,7 +125,7 @@ struct load {
     struct node *server, *log, *keys, *providers, spare;
     enum env_mode env_mode;
     bool nomem;
-    bool lenient;      /* an unset ${VAR} is a warning (disabled provider) */
+    bool lenient; /* an unset ${VAR} is a warning (disabled provider) */
 };
 
 /* load.c */
@@ -161,30 +171,36 @@ char *expand(struct load *l, const char *in, char *why, size_t room);
 struct spec {
     const char *name;
     enum key_type type;
-    bool any_text;         /* line ends and the like may be part of it */
-    const char *choices;   /* "a|b|c" */
-    char *const *list;     /* or one by one */
+    bool any_text;       /* line ends and the like may be part of it */
+    const char *choices; /* "a|b|c" */
+    char *const *list;   /* or one by one */
     bool has_min, has_max;
     double min, max;
-    const char *def;       /* of the table: plain text */
-    const char *json;      /* of a manifest: JSON */
+    const char *def;  /* of the table: plain text */
+    const char *json; /* of a manifest: JSON */
 };
 struct spec spec_row(const struct cfg_key *k);
 struct spec spec_manifest(const struct manifest_key *k);
 
 enum raw_kind {
-    RAW_NONE, RAW_STRING, RAW_INT, RAW_FLOAT, RAW_BOOL, RAW_LIST, RAW_GROUP
+    RAW_NONE,
+    RAW_STRING,
+    RAW_INT,
+    RAW_FLOAT,
+    RAW_BOOL,
+    RAW_LIST,
+    RAW_GROUP
 };
 /* A setting before it is checked. */
 struct raw {
     enum raw_kind kind;
-    const char *s;         /* as written */
+    const char *s; /* as written */
     int64_t i;
     double f;
     bool b;
-    bool literal;          /* ${...} is not for us (environment, defaults) */
+    bool literal; /* ${...} is not for us (environment, defaults) */
     const config_setting_t *set; /* LIST, GROUP of a file */
-    char **list;           /* LIST that is not of a file */
+    char **list;                 /* LIST that is not of a file */
     struct cfg_origin origin;
 };
 struct raw raw_setting(const struct doc *d, const config_setting_t *s);
@@ -211,7 +227,7 @@ struct section {
     const config_setting_t *set; /* NULL: not written */
     const struct overlay *env;
     size_t n_env;
-    struct node *node;           /* where the values are shown */
+    struct node *node; /* where the values are shown */
 };
 /* A member group; one that is not written is fine. */
 struct section section_sub(const struct section *s, const char *name);
@@ -268,11 +284,11 @@ void read_keys(struct load *l, const struct doc *d,
 void read_providers(struct load *l);
 struct provider_src { /* where a provider comes from */
     const char *name;
-    const struct doc *doc;       /* NULL: the environment */
+    const struct doc *doc; /* NULL: the environment */
     const config_setting_t *set;
     const struct overlay *env;
     size_t n_env;
-    const char *type;            /* of the environment; NULL: as written */
+    const char *type; /* of the environment; NULL: as written */
     struct cfg_origin origin;
 };
 void provider_add(struct load *l, const struct provider_src *src);

@@ -120,9 +120,13 @@ static struct section peek_server(struct load *l)
 {
     main_read(l);
     const struct doc *d = l->main;
-    struct section root = {
-        .l = l, .rows = "", .label = "", .doc = d, .node = l->values->root,
-        .set = d && d->parsed ? config_root_setting(&d->conf) : NULL};
+    struct section root = {.l = l,
+                           .rows = "",
+                           .label = "",
+                           .doc = d,
+                           .node = l->values->root,
+                           .set = d && d->parsed ? config_root_setting(&d->conf)
+                                                 : NULL};
     struct section server = section_sub(&root, "server");
     server.node = l->server;
     return server;

@@ -62,7 +62,8 @@ static void no_module(const struct section *s, struct cfg_provider *p)
 {
     struct load *l = s->l;
     if (is_broken(l, p->type)) {
-        provider_problem(p, load_printf(l, "its module \"%s\" cannot be used: "
+        provider_problem(p, load_printf(l,
+                                        "its module \"%s\" cannot be used: "
                                         "\"patchbay plugins\" says why",
                                         p->type));
         section_issue(s, false, "type", "%s; the provider is not set up",
@@ -134,7 +135,10 @@ static void check_complete(const struct section *s, struct cfg_provider *p)
     struct load *l = s->l;
     if (!m || !p->enabled || p->problem)
         return;
-    bool complete = !m->needs[0] || has(s, p, "base_url");
+    /* `needs` is about what the environment sets up; somebody who names a
+     * provider that runs on this machine means its usual place. */
+    bool complete =
+        !m->needs[0] || (m->local && m->base_url) || has(s, p, "base_url");
     for (size_t i = 0; m->needs[i]; i++)
         complete = complete || has(s, p, m->needs[i]);
     if (!complete)
@@ -143,16 +147,16 @@ static void check_complete(const struct section *s, struct cfg_provider *p)
         provider_problem(p, load_dup(l, STR("it lacks base_url, and its "
                                             "module has none of its own")));
     if (p->problem)
-        section_issue(s, false, "type", "the provider is not set up: %s",
+        section_issue(s, false, "", "the provider is not set up: %s",
                       p->problem);
 }
 
 static void warn_clear_text(const struct section *s, struct cfg_provider *p)
 {
     if (p->enabled && p->api_key && p->base_url && !p->loopback &&
-        !p->tx.unix_socket &&
-        str_ieq(str_n(p->base_url, 5), STR("http:")))
-        section_issue(s, false, "base_url", "api_key crosses the network in "
+        !p->tx.unix_socket && str_ieq(str_n(p->base_url, 5), STR("http:")))
+        section_issue(s, false, "base_url",
+                      "api_key crosses the network in "
                       "clear: use https:// if the server can");
 }
 
@@ -160,7 +164,8 @@ static void read_models(const struct section *s, struct cfg_provider *p)
 {
     p->default_model = section_string(s, "default_model");
     if (p->default_model && !*p->default_model)
-        section_issue(s, true, "default_model", "it is empty: write a model "
+        section_issue(s, true, "default_model",
+                      "it is empty: write a model "
                       "or leave the key out");
     p->models = section_list(s, "models");
     p->max_reply = (size_t)section_int(s, "max_reply");
@@ -224,8 +229,10 @@ void provider_add(struct load *l, const struct provider_src *src)
 {
     struct config *c = l->c;
     if (c->n_providers == LIM_PROVIDERS) {
-        load_issue_at(l, true, &src->origin, "providers.%s: more than %d "
-                      "providers", src->name, LIM_PROVIDERS);
+        load_issue_at(l, true, &src->origin,
+                      "providers.%s: more than %d "
+                      "providers",
+                      src->name, LIM_PROVIDERS);
         return;
     }
     if (!room_for_provider(l))
@@ -234,8 +241,11 @@ void provider_add(struct load *l, const struct provider_src *src)
     *p = (struct cfg_provider){.name = load_dup(l, str_c(src->name)),
                                .from_env = !src->doc,
                                .origin = src->origin};
-    struct section s = {.l = l, .rows = "provider", .doc = src->doc,
-                        .set = src->set, .env = src->env,
+    struct section s = {.l = l,
+                        .rows = "provider",
+                        .doc = src->doc,
+                        .set = src->set,
+                        .env = src->env,
                         .n_env = src->n_env,
                         .label = load_printf(l, "providers.%s", src->name)};
     s.node = node_add(l, l->providers, NODE_GROUP, src->name, &src->origin);
@@ -251,12 +261,15 @@ static void add_from_file(struct load *l, const struct doc *d,
     struct raw raw = raw_setting(d, set);
     const struct cfg_origin *at = &raw.origin;
     if (raw.kind != RAW_GROUP) {
-        load_issue_at(l, true, at, "providers.%s: a group is wanted: %s: { "
-                      "... }", name, name);
+        load_issue_at(l, true, at,
+                      "providers.%s: a group is wanted: %s: { "
+                      "... }",
+                      name, name);
         return;
     }
     if (!provider_name_ok(name)) {
-        load_issue_at(l, true, at, "providers.%.64s: the name of a provider "
+        load_issue_at(l, true, at,
+                      "providers.%.64s: the name of a provider "
                       "is 1 to 63 small letters, digits, \"-\" and \"_\"",
                       name);
         return;
@@ -264,14 +277,15 @@ static void add_from_file(struct load *l, const struct doc *d,
     for (size_t i = 0; i < l->c->n_providers; i++) {
         const struct cfg_provider *p = &l->c->providers[i];
         if (strcmp(p->name, name) == 0) {
-            load_issue_at(l, true, at, "providers.%s: this provider stands in "
+            load_issue_at(l, true, at,
+                          "providers.%s: this provider stands in "
                           "%s:%d as well: remove one or give it another name",
                           name, p->origin.name, p->origin.line);
             return;
         }
     }
-    struct provider_src src = {.name = name, .doc = d, .set = set,
-                               .origin = raw.origin};
+    struct provider_src src = {
+        .name = name, .doc = d, .set = set, .origin = raw.origin};
     provider_add(l, &src);
 }
 

@@ -26,7 +26,8 @@ static void read_tls(const struct section *outer, struct cfg_provider *p)
     p->tx.client_key = section_path(&s, "client_key");
     p->tx.insecure = !section_bool(&s, "verify");
     if (p->tx.client_key && !p->tx.client_cert)
-        section_issue(&s, true, "client_key", "client_certificate is missing "
+        section_issue(&s, true, "client_key",
+                      "client_certificate is missing "
                       "beside it");
     if (!p->enabled)
         return;
@@ -34,7 +35,8 @@ static void read_tls(const struct section *outer, struct cfg_provider *p)
     path_check_readable(&s, "client_certificate", p->tx.client_cert);
     path_check_readable(&s, "client_key", p->tx.client_key);
     if (p->tx.insecure)
-        section_issue(&s, false, "verify", "ANY certificate is believed: "
+        section_issue(&s, false, "verify",
+                      "ANY certificate is believed: "
                       "whoever is on the way can read requests, answers and "
                       "the api_key; name a ca_file instead");
 }
@@ -72,17 +74,20 @@ static void read_proxy(const struct section *s, struct cfg_provider *p)
     const struct node *own = section_value(s, "proxy_auth");
     if (own->s) {
         if (!p->tx.proxy)
-            section_issue(s, true, "proxy_auth", "there is no proxy that it "
+            section_issue(s, true, "proxy_auth",
+                          "there is no proxy that it "
                           "could be for");
         else if (!strchr(own->s, ':'))
-            section_issue(s, true, "proxy_auth", "\"USER:PASSWORD\" is "
+            section_issue(s, true, "proxy_auth",
+                          "\"USER:PASSWORD\" is "
                           "wanted");
     }
     const char *text = own->s ? own->s : auth;
     if (text && *text)
         p->tx.proxy_auth = load_secret(l, str_c(text), true);
     if (p->tx.proxy && p->tx.unix_socket)
-        section_issue(s, true, "proxy", "there is no proxy on the way to a "
+        section_issue(s, true, "proxy",
+                      "there is no proxy on the way to a "
                       "unix_socket: remove one");
 }
 
@@ -99,9 +104,9 @@ static bool in_list(const char *const *list, const char *name)
 /* A value under such a name is a secret, and headers are not kept as such. */
 static bool is_credential(const char *name)
 {
-    static const char *const parts[] = {"authorization", "api-key", "apikey",
-                                        "api_key", "cookie", "secret",
-                                        "password", "credential", NULL};
+    static const char *const parts[] = {"authorization", "api-key",    "apikey",
+                                        "api_key",       "cookie",     "secret",
+                                        "password",      "credential", NULL};
     static const char *const ends[] = {"token", "-key", "_key", NULL};
     for (size_t i = 0; parts[i]; i++)
         if (strcasestr(name, parts[i]))
@@ -117,11 +122,20 @@ static bool is_credential(const char *name)
 /* Those that the host works out for each exchange. */
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {
-        "accept-encoding",   "connection", "content-encoding",
-        "content-length",    "content-type", "expect", "host", "keep-alive",
-        "proxy-connection",  "te", "trailer", "transfer-encoding", "upgrade",
-        NULL};
+    static const char *const ours[] = {"accept-encoding",
+                                       "connection",
+                                       "content-encoding",
+                                       "content-length",
+                                       "content-type",
+                                       "expect",
+                                       "host",
+                                       "keep-alive",
+                                       "proxy-connection",
+                                       "te",
+                                       "trailer",
+                                       "transfer-encoding",
+                                       "upgrade",
+                                       NULL};
     return in_list(ours, name);
 }
 
@@ -130,12 +144,14 @@ static void add_header(const struct section *s, struct cfg_provider *p,
 {
     struct load *l = s->l;
     if (is_credential(name)) {
-        section_issue(s, true, name, "this looks like a credential: use "
+        section_issue(s, true, name,
+                      "this looks like a credential: use "
                       "api_key or api_key_file, which are kept out of logs");
         return;
     }
     if (is_ours(name)) {
-        section_issue(s, true, name, "the host sets this header itself: "
+        section_issue(s, true, name,
+                      "the host sets this header itself: "
                       "remove it");
         return;
     }
@@ -152,8 +168,8 @@ static void add_header(const struct section *s, struct cfg_provider *p,
     if (!more)
         return;
     p->headers = more;
-    more[p->n_headers++] = (pbay_kv){str_c(load_dup(l, str_c(name))),
-                                     str_trim(str_c(v->s))};
+    more[p->n_headers++] =
+        (pbay_kv){str_c(load_dup(l, str_c(name))), str_trim(str_c(v->s))};
 }
 
 static void read_headers(const struct section *outer, struct cfg_provider *p)
@@ -165,8 +181,9 @@ static void read_headers(const struct section *outer, struct cfg_provider *p)
                           CFG_HEADERS);
             return;
         }
-        add_header(&s, p, config_setting_name(config_setting_get_elem(
-                              s.set, (unsigned)i)));
+        add_header(
+            &s, p,
+            config_setting_name(config_setting_get_elem(s.set, (unsigned)i)));
     }
 }
 

@@ -15,7 +15,15 @@
 #include <strings.h>
 
 /* What the last thing that counts was. */
-enum last { L_START, L_NAME, L_ASSIGN, L_VALUE, L_STRING, L_SEP, L_OPEN };
+enum last {
+    L_START,
+    L_NAME,
+    L_ASSIGN,
+    L_VALUE,
+    L_STRING,
+    L_SEP,
+    L_OPEN
+};
 
 struct scan {
     pbay_str in;
@@ -26,7 +34,7 @@ struct scan {
     char last_name[40]; /* of L_NAME and L_ASSIGN */
     char open[CFG_DEPTH];
     int open_line[CFG_DEPTH];
-    int names[CFG_DEPTH + 1]; /* settings at each depth so far */
+    int names[CFG_DEPTH + 1]; /* settings or elements so far */
     size_t depth;
     char *out;
     size_t n;
@@ -100,12 +108,16 @@ static bool check_bytes(struct scan *s)
         if (!c)
             return bad(s, line, "a NUL byte: this is not a text file");
         if ((c < 0x20 && !strchr("\t\n\r\f", c)) || c == 0x7f)
-            return bad(s, line, "a control byte (0x%02x); in a string it is "
-                       "written \"\\x%02x\"", c, c);
+            return bad(s, line,
+                       "a control byte (0x%02x); in a string it is "
+                       "written \"\\x%02x\"",
+                       c, c);
         n = utf8_step(s->in, i);
         if (!n)
-            return bad(s, line, "byte 0x%02x is not UTF-8: save the file in "
-                       "that encoding", c);
+            return bad(s, line,
+                       "byte 0x%02x is not UTF-8: save the file in "
+                       "that encoding",
+                       c);
     }
     return true;
 }
@@ -168,7 +180,8 @@ static bool value_fits(struct scan *s, bool string)
         return false;
     if (in_list(s)) {
         if (s->last == L_VALUE || (s->last == L_STRING && !string))
-            return bad(s, s->line, "a comma is missing between two elements "
+            return bad(s, s->line,
+                       "a comma is missing between two elements "
                        "of a list");
         return true;
     }
@@ -197,7 +210,8 @@ static bool scan_escape(struct scan *s)
     int c = peek(s, 1);
     if (c == 'x') {
         if (!hex_digit(peek(s, 2)) || !hex_digit(peek(s, 3)))
-            return bad(s, s->line, "\\x is followed by two hexadecimal "
+            return bad(s, s->line,
+                       "\\x is followed by two hexadecimal "
                        "digits");
         if (peek(s, 2) == '0' && peek(s, 3) == '0')
             return bad(s, s->line, "\\x00 cannot be part of a string");
@@ -205,7 +219,8 @@ static bool scan_escape(struct scan *s)
         return true;
     }
     if (c < 0 || !strchr("\\\"nrtf", c))
-        return bad(s, s->line, "unknown escape in a string: \\\\, \\\", \\n, "
+        return bad(s, s->line,
+                   "unknown escape in a string: \\\\, \\\", \\n, "
                    "\\r, \\t, \\f and \\xNN are known");
     take(s, 2);
     return true;
@@ -219,7 +234,8 @@ static bool scan_string(struct scan *s)
     for (;;) {
         int c = peek(s, 0);
         if (c < 0 || c == '\n')
-            return bad(s, s->line, "this string is not closed on its line: "
+            return bad(s, s->line,
+                       "this string is not closed on its line: "
                        "a \" is missing (long ones: \"a\" \"b\" are joined)");
         if (c == '\\') {
             if (!scan_escape(s))
@@ -258,8 +274,8 @@ static bool scan_close(struct scan *s, char c)
     if (!s->depth)
         return bad(s, s->line, "\"%c\" closes nothing", c);
     if (s->open[s->depth - 1] != wanted)
-        return bad(s, s->line, "\"%c\" does not close the \"%c\" of line %d",
-                   c, s->open[s->depth - 1], s->open_line[s->depth - 1]);
+        return bad(s, s->line, "\"%c\" does not close the \"%c\" of line %d", c,
+                   s->open[s->depth - 1], s->open_line[s->depth - 1]);
     if (c != '}' && s->last == L_SEP)
         return bad(s, s->line, "a comma before \"%c\": remove it", c);
     s->depth--;
@@ -274,11 +290,16 @@ static bool scan_separator(struct scan *s, char c)
         return false;
     if (in_list(s)) {
         if (c == ';')
-            return bad(s, s->line, "\";\" within a list: its elements are "
+            return bad(s, s->line,
+                       "\";\" within a list: its elements are "
                        "separated by \",\"");
         if (s->last == L_SEP || s->last == L_OPEN)
-            return bad(s, s->line, "an element of a list is missing before "
+            return bad(s, s->line,
+                       "an element of a list is missing before "
                        "\",\"");
+        if (++s->names[s->depth] >= CFG_ELEMENTS)
+            return bad(s, s->line, "more than %d elements in one list",
+                       CFG_ELEMENTS);
     } else if (s->last != L_VALUE && s->last != L_STRING) {
         return bad(s, s->line, "\"%c\" without a setting before it", c);
     }
@@ -335,7 +356,8 @@ static const char *quotable(pbay_str w, char *dst, size_t room)
 static bool scan_name(struct scan *s, pbay_str w)
 {
     if (s->last == L_STRING && s->last_line == s->line)
-        return bad(s, s->line, "text behind a string: is a quote at the wrong "
+        return bad(s, s->line,
+                   "text behind a string: is a quote at the wrong "
                    "place, or a separator missing?");
     char name[40];
     bool good = letter((unsigned char)w.p[0]);
@@ -344,12 +366,12 @@ static bool scan_name(struct scan *s, pbay_str w)
                (w.p[i] >= '0' && w.p[i] <= '9') || w.p[i] == '-' ||
                w.p[i] == '_';
     if (!good)
-        return bad(s, s->line, "%s cannot be a name: a letter, then letters, "
+        return bad(s, s->line,
+                   "%s cannot be a name: a letter, then letters, "
                    "digits, \"-\" and \"_\"",
                    quotable(w, name, sizeof name));
     if (++s->names[s->depth] > CFG_NAMES)
-        return bad(s, s->line, "more than %d settings in one group",
-                   CFG_NAMES);
+        return bad(s, s->line, "more than %d settings in one group", CFG_NAMES);
     quotable(w, s->last_name, sizeof s->last_name);
     s->last = L_NAME;
     take(s, w.n);
@@ -370,8 +392,8 @@ static bool all_digits(pbay_str w, bool hex)
 static int scan_integer(struct scan *s, pbay_str w)
 {
     pbay_str digits = w;
-    bool is_long = false, hex = w.n > 2 && w.p[0] == '0' &&
-                                (w.p[1] == 'x' || w.p[1] == 'X');
+    bool is_long = false,
+         hex = w.n > 2 && w.p[0] == '0' && (w.p[1] == 'x' || w.p[1] == 'X');
     for (int k = 0; k < 2 && digits.n && digits.p[digits.n - 1] == 'L'; k++) {
         digits.n--;
         is_long = true;
@@ -428,9 +450,9 @@ static bool scan_bare(struct scan *s, pbay_str w)
     static const char *const booleans[] = {"yes", "no", "on", "off", NULL};
     for (size_t i = 0; booleans[i]; i++)
         if (str_ieq(w, str_c(booleans[i])))
-            return bad(s, s->line, "\"%s\": write true or false",
-                       booleans[i]);
-    return bad(s, s->line, "a value that is neither a number nor true or "
+            return bad(s, s->line, "\"%s\": write true or false", booleans[i]);
+    return bad(s, s->line,
+               "a value that is neither a number nor true or "
                "false: strings are written in double quotes");
 }
 
@@ -479,7 +501,8 @@ static bool scan_token(struct scan *s)
     case ':':
         return scan_assign(s, (char)c);
     case '@':
-        return bad(s, s->line, "@include is not read here: put providers into "
+        return bad(s, s->line,
+                   "@include is not read here: put providers into "
                    "files of their own, providers.d/NAME.conf");
     default:
         return scan_word(s);
@@ -491,8 +514,10 @@ static bool scan_end(struct scan *s)
     if (!value_given(s))
         return false;
     if (s->depth)
-        return bad(s, s->open_line[s->depth - 1], "this \"%c\" is never "
-                   "closed", s->open[s->depth - 1]);
+        return bad(s, s->open_line[s->depth - 1],
+                   "this \"%c\" is never "
+                   "closed",
+                   s->open[s->depth - 1]);
     return true;
 }
 
@@ -502,8 +527,8 @@ char *scan_text(pbay_str in, struct scan_error *e)
     if (str_starts(in, "\xef\xbb\xbf"))
         in = str_n(in.p + 3, in.n - 3); /* a byte order mark */
     /* A number that gets an "L" has ten digits at least. */
-    struct scan s = {.in = in, .line = 1, .e = e,
-                     .out = malloc(in.n + in.n / 10 + 2)};
+    struct scan s = {
+        .in = in, .line = 1, .e = e, .out = malloc(in.n + in.n / 10 + 2)};
     if (!s.out)
         return NULL;
     bool ok = check_bytes(&s);

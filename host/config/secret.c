@@ -27,7 +27,8 @@ static const char *find_file(const struct section *s, const char *name)
     if (*name == '/')
         return name;
     if (!*name || strcmp(name, ".") == 0 || strstr(name, "..")) {
-        section_issue(s, true, "api_key_file", "the name of a file is wanted, "
+        section_issue(s, true, "api_key_file",
+                      "the name of a file is wanted, "
                       "without \"..\"");
         return NULL;
     }
@@ -43,10 +44,11 @@ static const char *find_file(const struct section *s, const char *name)
 static void warn_exposed(const struct section *s, const char *path)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-        (st.st_mode & S_IROTH))
-        section_issue(s, false, "api_key_file", "anybody on this machine can "
-                      "read %s: chmod o-r it", path);
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
+        section_issue(s, false, "api_key_file",
+                      "anybody on this machine can "
+                      "read %s: chmod o-r it",
+                      path);
 }
 
 static struct secret *read_file(const struct section *s, const char *name)
@@ -58,8 +60,8 @@ static struct secret *read_file(const struct section *s, const char *name)
     size_t n = 0;
     int rc = fs_read(path, LIM_SECRET, &data, &n);
     if (rc) {
-        section_issue(s, !s->l->lenient, "api_key_file",
-                      "cannot read %s: %s", path,
+        section_issue(s, !s->l->lenient, "api_key_file", "cannot read %s: %s",
+                      path,
                       rc == -EFBIG ? "too large for a key" : strerror(-rc));
         return NULL;
     }
@@ -71,7 +73,8 @@ static struct secret *read_file(const struct section *s, const char *name)
     if (!n)
         section_issue(s, true, "api_key_file", "%s is empty", path);
     else if (!secret_ok(str_n(data, n)))
-        section_issue(s, true, "api_key_file", "%s holds spaces or control "
+        section_issue(s, true, "api_key_file",
+                      "%s holds spaces or control "
                       "characters: the key alone, on one line, is wanted",
                       path);
     else
@@ -92,7 +95,8 @@ static void warn_clear(const struct section *s, const struct raw *raw)
         raw->kind != RAW_STRING || strstr(raw->s, "${"))
         return;
     d->warned = true;
-    section_issue(s, false, "api_key", "anybody on this machine can read this "
+    section_issue(s, false, "api_key",
+                  "anybody on this machine can read this "
                   "file, and a key stands in it in clear: chmod o-r the file, "
                   "or use \"${VAR}\" or api_key_file");
 }
@@ -105,10 +109,12 @@ static struct secret *read_key(const struct section *s, const struct raw *raw)
         return NULL;
     pbay_str text = str_c(v->s);
     if (!text.n)
-        section_issue(s, false, "api_key", "it is empty, so that no key is "
+        section_issue(s, false, "api_key",
+                      "it is empty, so that no key is "
                       "sent: leave it out if that is meant");
     else if (text.n > LIM_SECRET || !secret_ok(text))
-        section_issue(s, true, "api_key", "a key has neither spaces nor "
+        section_issue(s, true, "api_key",
+                      "a key has neither spaces nor "
                       "control characters, and at most %zu bytes",
                       LIM_SECRET);
     else
@@ -124,7 +130,8 @@ void provider_secret(const struct section *s, struct cfg_provider *p)
     /* A file that is named wins over a variable, but two places in the
      * configuration are a mistake. */
     if (file && key.kind != RAW_NONE && key.origin.source == CFG_FILE) {
-        section_issue(s, true, "api_key_file", "api_key is set as well: "
+        section_issue(s, true, "api_key_file",
+                      "api_key is set as well: "
                       "remove one");
         return;
     }

@@ -38,19 +38,22 @@ static char *under(struct load *l, const char *outer, const char *name)
 struct section section_sub(const struct section *s, const char *name)
 {
     struct load *l = s->l;
-    struct section sub = {.l = l, .rows = under(l, s->rows, name),
-                          .label = under(l, s->label, name), .doc = s->doc};
+    struct section sub = {.l = l,
+                          .rows = under(l, s->rows, name),
+                          .label = under(l, s->label, name),
+                          .doc = s->doc};
     struct raw raw = section_raw(s, name);
     if (raw.kind == RAW_GROUP) {
         sub.set = raw.set;
     } else if (raw.kind != RAW_NONE) {
         char found[80];
-        section_issue(s, true, name, "%s was found, a group is wanted: "
+        section_issue(s, true, name,
+                      "%s was found, a group is wanted: "
                       "%s: { ... }",
                       raw_found(&raw, true, found, sizeof found), name);
     }
-    sub.node = node_add(l, s->node, NODE_GROUP, name,
-                        sub.set ? &raw.origin : NULL);
+    sub.node =
+        node_add(l, s->node, NODE_GROUP, name, sub.set ? &raw.origin : NULL);
     return sub;
 }
 
@@ -62,7 +65,8 @@ struct raw section_raw(const struct section *s, const char *name)
         return raw_setting(s->doc, m);
     for (size_t i = 0; i < s->n_env; i++)
         if (strcmp(s->env[i].name, name) == 0)
-            return (struct raw){.kind = RAW_STRING, .s = s->env[i].value,
+            return (struct raw){.kind = RAW_STRING,
+                                .s = s->env[i].value,
                                 .literal = true,
                                 .origin = {CFG_ENV, s->env[i].var, 0}};
     return (struct raw){.kind = RAW_NONE};
@@ -107,8 +111,10 @@ const struct node *section_value_as(const struct section *s,
         read = raw.kind != RAW_NONE && value_read(l, label, k, &raw, &v);
     }
     if (!read)
-        v = (struct node){.kind = NODE_VALUE, .name = k->name,
-                          .type = k->type, .secret = k->type == KEY_SECRET};
+        v = (struct node){.kind = NODE_VALUE,
+                          .name = k->name,
+                          .type = k->type,
+                          .secret = k->type == KEY_SECRET};
     const struct node *shown = node_add_value(l, s->node, &v);
     struct node *copy = v.secret ? load_alloc(l, sizeof *copy) : NULL;
     if (!copy)
@@ -139,7 +145,8 @@ char *section_path(const struct section *s, const char *name)
     if (!v->s)
         return NULL;
     if (!*v->s) {
-        section_issue(s, true, name, "it is empty: write a path, or leave the "
+        section_issue(s, true, name,
+                      "it is empty: write a path, or leave the "
                       "key out");
         return NULL;
     }
@@ -183,10 +190,10 @@ static void unknown_name(const struct section *s, const struct manifest *m,
         if (strcmp(k->section, prefix) == 0 && strcmp(k->name, "*") != 0)
             nearest_offer(&near, k->name);
         else if (strncmp(k->section, prefix, n) == 0 && k->section[n] == '.')
-            nearest_offer(&near,
-                          load_dup(s->l, str_n(k->section + n + 1,
-                                               strcspn(k->section + n + 1,
-                                                       ".["))));
+            nearest_offer(
+                &near,
+                load_dup(s->l, str_n(k->section + n + 1,
+                                     strcspn(k->section + n + 1, ".["))));
     }
     for (size_t i = 0; m && i < m->n_keys; i++)
         nearest_offer(&near, m->keys[i].name);

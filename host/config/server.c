@@ -56,8 +56,7 @@ char **plugin_dirs(const struct section *server)
 {
     char **dirs = section_list(server, "plugin_dirs");
     for (size_t i = 0; dirs[i]; i++)
-        dirs[i] = path_resolve(server->l,
-                               server->doc ? server->doc->dir : NULL,
+        dirs[i] = path_resolve(server->l, server->doc ? server->doc->dir : NULL,
                                dirs[i]);
     return dirs;
 }
@@ -109,8 +108,8 @@ static enum env_mode environment(const struct section *s)
 /* The top of the main file: everything that is no section. */
 static void check_top(struct load *l, const struct section *root)
 {
-    static const char *const sections[] = {"server", "log", "keys",
-                                           "providers", NULL};
+    static const char *const sections[] = {"server", "log", "keys", "providers",
+                                           NULL};
     if (!root->set)
         return;
     for (int i = 0; i < config_setting_length(root->set); i++) {
@@ -124,7 +123,8 @@ static void check_top(struct load *l, const struct section *root)
         }
         char hint[96];
         if (!known)
-            section_issue(root, true, name, "there is no such section "
+            section_issue(root, true, name,
+                          "there is no such section "
                           "(server, log, keys, providers)%s",
                           near.name ? nearest_hint(&near, hint, sizeof hint)
                                     : key_belongs(l, name));
@@ -134,8 +134,12 @@ static void check_top(struct load *l, const struct section *root)
 void read_server(struct load *l, const struct doc *d,
                  const config_setting_t *root)
 {
-    struct section top = {.l = l, .rows = "", .label = "", .doc = d,
-                          .set = root, .node = &l->spare};
+    struct section top = {.l = l,
+                          .rows = "",
+                          .label = "",
+                          .doc = d,
+                          .set = root,
+                          .node = &l->spare};
     check_top(l, &top);
     struct section s = section_sub(&top, "server");
     s.node = l->server;
@@ -148,11 +152,14 @@ void read_server(struct load *l, const struct doc *d,
     read_paths(l, &s);
 }
 
-void read_log(struct load *l, const struct doc *d,
-              const config_setting_t *root)
+void read_log(struct load *l, const struct doc *d, const config_setting_t *root)
 {
-    struct section top = {.l = l, .rows = "", .label = "", .doc = d,
-                          .set = root, .node = &l->spare};
+    struct section top = {.l = l,
+                          .rows = "",
+                          .label = "",
+                          .doc = d,
+                          .set = root,
+                          .node = &l->spare};
     struct section s = section_sub(&top, "log");
     s.node = l->log;
     section_check_names(&s, NULL);

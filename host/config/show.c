@@ -33,8 +33,8 @@ struct node *node_add(struct load *l, struct node *parent, enum node_kind kind,
 const struct node *node_add_value(struct load *l, struct node *parent,
                                   const struct node *value)
 {
-    struct node *n = node_add(l, parent, NODE_VALUE, value->name,
-                              &value->origin);
+    struct node *n =
+        node_add(l, parent, NODE_VALUE, value->name, &value->origin);
     const char *name = n->name;
     struct node *next = n->next;
     *n = *value;
@@ -113,8 +113,7 @@ static void value_text(struct buf *b, const struct node *n, bool json)
         break;
     case KEY_INT:
         buf_printf(b, "%" PRId64 "%s", n->i,
-                   !json && (n->i > INT32_MAX || n->i < INT32_MIN) ? "L"
-                                                                   : "");
+                   !json && (n->i > INT32_MAX || n->i < INT32_MIN) ? "L" : "");
         break;
     case KEY_FLOAT:
         number(b, n->f);
@@ -131,7 +130,7 @@ static void value_text(struct buf *b, const struct node *n, bool json)
     case KEY_STRINGS:
         buf_addc(b, "[");
         for (size_t i = 0; n->list[i]; i++) {
-            buf_addc(b, i ? ", " : "");
+            buf_addc(b, !i ? "" : json ? "," : ", ");
             any_string(b, n->list[i], json);
         }
         buf_addc(b, "]");

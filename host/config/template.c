@@ -34,9 +34,9 @@ static void setting(struct load *l, struct buf *b, int indent,
                     const struct spec *k)
 {
     static const char *const examples[] = {
-        [KEY_STRING] = "\"...\"", [KEY_INT] = "0",
-        [KEY_FLOAT] = "0.0",      [KEY_BOOL] = "true",
-        [KEY_DURATION] = "\"30s\"", [KEY_SIZE] = "\"1M\"",
+        [KEY_STRING] = "\"...\"",    [KEY_INT] = "0",
+        [KEY_FLOAT] = "0.0",         [KEY_BOOL] = "true",
+        [KEY_DURATION] = "\"30s\"",  [KEY_SIZE] = "\"1M\"",
         [KEY_SECRET] = "\"${VAR}\"", [KEY_STRINGS] = "[ \"...\" ]"};
     struct raw raw = raw_default(l, k);
     struct node v;
@@ -48,8 +48,7 @@ static void setting(struct load *l, struct buf *b, int indent,
     buf_addc(b, ";\n");
 }
 
-static void rows(struct load *l, struct buf *b, int indent,
-                 const char *section)
+static void rows(struct load *l, struct buf *b, int indent, const char *section)
 {
     for (const struct cfg_key *k = cfg_keys(); k->section; k++) {
         if (strcmp(k->section, section) != 0)
@@ -73,9 +72,10 @@ static void sections(struct load *l, struct buf *b)
                 "    #};\n};\n\nlog: {\n");
     rows(l, b, 4, "log");
     buf_addc(b, "};\n\n");
-    comment(b, 0, "Who may ask. \"patchbay key new\" makes a key and prints "
-                  "the line for it. Without any, everybody on this machine "
-                  "may, and nobody else.");
+    comment(b, 0,
+            "Who may ask. \"patchbay key new\" makes a key and prints "
+            "the line for it. Without any, everybody on this machine "
+            "may, and nobody else.");
     buf_addc(b, "#keys = (\n"
                 "#    { name = \"ci\"; sha256 = \"...\"; "
                 "rights = [ \"chat\" ]; }\n#);\n\n");
@@ -107,8 +107,8 @@ static void found(struct load *l, struct buf *b, const struct cfg_provider *p)
 {
     const struct manifest *m = p->manifest;
     const char *key = key_variable(m);
-    struct node url = {.kind = NODE_VALUE, .type = KEY_STRING, .set = true,
-                       .s = p->base_url};
+    struct node url = {
+        .kind = NODE_VALUE, .type = KEY_STRING, .set = true, .s = p->base_url};
     if (strcmp(p->name, m->id) != 0)
         key = "CUSTOM_PROVIDER_API_KEY";
     comment(b, 4, m->name ? m->name : m->id);
@@ -157,10 +157,11 @@ static void providers(struct load *l, struct buf *b)
         if (!there)
             possible(b, m);
     }
-    comment(b, 4, "Every provider may also have time-outs, TLS settings, a "
-                  "proxy, further headers, and limits; see patchbay.conf(5):");
-    buf_addc(b, "    #timeouts: { connect = \"10s\"; first_token = "
-                "\"2m\"; idle = \"2m\"; total = \"15m\"; };\n};\n");
+    comment(b, 4,
+            "Every provider may also have time-outs, TLS settings, a "
+            "proxy, further headers, and limits; see patchbay.conf(5):");
+    buf_addc(b, "    #    timeouts: { connect = \"10s\"; total = \"15m\"; "
+                "};\n};\n");
 }
 
 char *cfg_template(const struct cfg_load_options *o)
@@ -171,11 +172,12 @@ char *cfg_template(const struct cfg_load_options *o)
         return NULL;
     env_providers(&l);
     buf_init(&b, CFG_MEMORY);
-    comment(&b, 0, "Patchbay's configuration; patchbay.conf(5) explains every "
-                   "key. A line that starts with \"#\" and a name is a "
-                   "setting with its default: remove the \"#\" to change it. "
-                   "\"patchbay config check\" reads this file and tells what "
-                   "is wrong with it.");
+    comment(&b, 0,
+            "Patchbay's configuration; patchbay.conf(5) explains every "
+            "key. A line that starts with \"#\" and a name is a "
+            "setting with its default: remove the \"#\" to change it. "
+            "\"patchbay config check\" reads this file and tells what "
+            "is wrong with it.");
     buf_addc(&b, "\n");
     sections(&l, &b);
     comment(&b, 0, "Files of providers.d hold further ones.");

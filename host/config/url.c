@@ -101,8 +101,7 @@ static bool is_loopback(const struct parts *u)
         return inet_pton(AF_INET6, text, &six) == 1 &&
                (IN6_IS_ADDR_LOOPBACK(&six) ||
                 (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127));
-    return inet_pton(AF_INET, text, &a) == 1 &&
-           ntohl(a.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET, text, &a) == 1 && ntohl(a.s_addr) >> 24 == 127;
 }
 
 /* Bytes of a path that need no escape, and escapes. RFC 3986, section 3.3. */
@@ -203,10 +202,10 @@ char *url_complete(struct load *l, const char *in, const struct manifest *m)
         colon = STR(":");
     else if (!scheme)
         port = default_port(m);
-    return load_printf(l, "%.*s://%.*s%s%.*s%s%.*s%.*s%.*s",
-                       STR_ARG(u.scheme), STR_ARG(u.user), u.v6 ? "[" : "",
-                       STR_ARG(host), u.v6 ? "]" : "", STR_ARG(colon),
-                       STR_ARG(port), STR_ARG(u.path));
+    return load_printf(l, "%.*s://%.*s%s%.*s%s%.*s%.*s%.*s", STR_ARG(u.scheme),
+                       STR_ARG(u.user), u.v6 ? "[" : "", STR_ARG(host),
+                       u.v6 ? "]" : "", STR_ARG(colon), STR_ARG(port),
+                       STR_ARG(u.path));
 }
 
 /* --- proxies --- */
@@ -230,8 +229,8 @@ static void unescape(char *s)
 char *url_proxy(struct load *l, const char *in, char **auth, char *why,
                 size_t room)
 {
-    static const char *const schemes[] = {"http", "https", "socks5",
-                                          "socks5h", NULL};
+    static const char *const schemes[] = {"http", "https", "socks5", "socks5h",
+                                          NULL};
     struct parts u;
     *auth = NULL;
     pbay_str t = str_trim(str_c(in));
@@ -294,8 +293,7 @@ const char *url_env_proxy(struct load *l, const char *base, const char **var)
     static const char *const http[] = {"http_proxy", "all_proxy", "ALL_PROXY",
                                        NULL};
     struct parts u;
-    if (!take_apart(str_c(base), &u) || is_loopback(&u) ||
-        excepted(l, u.host))
+    if (!take_apart(str_c(base), &u) || is_loopback(&u) || excepted(l, u.host))
         return NULL;
     const char *const *names = str_ieq(u.scheme, STR("https")) ? https : http;
     for (; *names; names++) {

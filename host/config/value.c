@@ -13,25 +13,34 @@
 struct spec spec_row(const struct cfg_key *k)
 {
     bool bound = k->min < k->max;
-    return (struct spec){.name = k->name, .type = k->type,
-                         .choices = k->choices, .has_min = bound,
-                         .has_max = bound, .min = k->min, .max = k->max,
+    return (struct spec){.name = k->name,
+                         .type = k->type,
+                         .choices = k->choices,
+                         .has_min = bound,
+                         .has_max = bound,
+                         .min = k->min,
+                         .max = k->max,
                          .def = k->def};
 }
 
 struct spec spec_manifest(const struct manifest_key *k)
 {
-    return (struct spec){.name = k->name, .type = k->type, .list = k->choices,
-                         .has_min = k->has_min, .has_max = k->has_max,
-                         .min = k->min, .max = k->max, .json = k->def,
+    return (struct spec){.name = k->name,
+                         .type = k->type,
+                         .list = k->choices,
+                         .has_min = k->has_min,
+                         .has_max = k->has_max,
+                         .min = k->min,
+                         .max = k->max,
+                         .json = k->def,
                          .any_text = true};
 }
 
 struct raw raw_setting(const struct doc *d, const config_setting_t *s)
 {
     struct raw r = {.set = s};
-    r.origin = (struct cfg_origin){CFG_FILE, d->path,
-                                   config_setting_source_line(s)};
+    r.origin =
+        (struct cfg_origin){CFG_FILE, d->path, config_setting_source_line(s)};
     switch (config_setting_type(s)) {
     case CONFIG_TYPE_STRING:
         r.kind = RAW_STRING;
@@ -232,9 +241,10 @@ static bool fail(const struct check *c, const char *fmt, ...)
 static bool wrong_type(const struct check *c)
 {
     char found[80];
-    return fail(c, "%s was found, %s is wanted",
-                raw_found(c->raw, c->k->type == KEY_SECRET, found,
-                          sizeof found), wanted(c->k->type));
+    return fail(
+        c, "%s was found, %s is wanted",
+        raw_found(c->raw, c->k->type == KEY_SECRET, found, sizeof found),
+        wanted(c->k->type));
 }
 
 /* A string with ${...} filled in; NULL after an issue. */
@@ -365,8 +375,7 @@ static bool read_number(const struct check *c, struct node *out)
     }
     if (c->k->type == KEY_INT) {
         out->i = r.i;
-        return r.kind == RAW_INT ? check_range(c, (double)r.i)
-                                 : wrong_type(c);
+        return r.kind == RAW_INT ? check_range(c, (double)r.i) : wrong_type(c);
     }
     if (r.kind != RAW_INT && r.kind != RAW_FLOAT)
         return wrong_type(c);
@@ -417,7 +426,7 @@ static bool read_text(const struct check *c, struct node *out)
         return false;
     if (c->k->type == KEY_SECRET && strcmp(s, "***") == 0)
         return fail(c, "\"***\" is how \"patchbay config show\" masks it: "
-                    "write the real one, or \"${VAR}\"");
+                       "write the real one, or \"${VAR}\"");
     out->s = s;
     return true;
 }
@@ -451,9 +460,8 @@ static bool read_list(const struct check *c, struct node *out)
             n++;
     out->list = list_new(c->l, n);
     for (size_t i = 0; i < n && !c->l->nomem; i++) {
-        const char *s = r->set
-                            ? config_setting_get_string_elem(r->set, (int)i)
-                            : r->list[i];
+        const char *s = r->set ? config_setting_get_string_elem(r->set, (int)i)
+                               : r->list[i];
         if (!s)
             return fail(c, "element %zu is not a string", i + 1);
         if (!add_element(c, out, i, s))
@@ -466,8 +474,10 @@ bool value_read(struct load *l, const char *label, const struct spec *k,
                 const struct raw *raw, struct node *out)
 {
     const struct check c = {l, label, k, raw};
-    *out = (struct node){.kind = NODE_VALUE, .name = k->name,
-                         .type = k->type, .set = true,
+    *out = (struct node){.kind = NODE_VALUE,
+                         .name = k->name,
+                         .type = k->type,
+                         .set = true,
                          .secret = k->type == KEY_SECRET,
                          .origin = raw->origin};
     bool ok = false;

@@ -102,3 +102,24 @@ tests_unit_test_resolver_SOURCES = \
 	tests/unit/tx_harness.c tests/unit/tx_harness.h
 tests_unit_test_resolver_CFLAGS = $(unit_cflags)
 tests_unit_test_resolver_LDADD = $(unit_ldadd)
+
+# host/config
+unit_tests += tests/unit/test_config
+tests_unit_test_config_SOURCES = \
+	tests/unit/config_fixture.c \
+	tests/unit/config_fixture.h \
+	tests/unit/test_config.c \
+	tests/unit/test_config_broken.c \
+	tests/unit/test_config_provider.c
+tests_unit_test_config_CFLAGS = $(unit_cflags)
+tests_unit_test_config_LDADD = $(unit_ldadd)
+
+# patchbay.conf(5) against the key table
+unit_tests += tests/unit/test_config_man
+tests_unit_test_config_man_SOURCES = \
+	tests/unit/config_fixture.c \
+	tests/unit/config_fixture.h \
+	tests/unit/config_man.h \
+	tests/unit/test_config_man.c
+tests_unit_test_config_man_CFLAGS = $(unit_cflags)
+tests_unit_test_config_man_LDADD = $(unit_ldadd)
