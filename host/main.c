@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The program: hands the command line over to host/cli. */
+/* The program: the probe of a module, which must find nothing initialised, or
+ * the command line. */
 #include "config.h"
 
-#include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include "cli/cli.h"
+#include "module/loader.h"
+
+int main(int argc, char **argv)
 {
-    return puts(PACKAGE_STRING) < 0;
+    if (argc == 3 && !strcmp(argv[1], "--probe-module"))
+        return loader_probe_main(argv[2]);
+    return cli_main(argc, argv);
 }

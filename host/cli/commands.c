@@ -9,10 +9,10 @@
 #include "base/str.h"
 
 static const struct command *const commands[] = {
-    &cmd_serve,   &cmd_chat,     &cmd_embed,  &cmd_models,
-    &cmd_plugins, &cmd_provider, &cmd_config, &cmd_key,
-    &cmd_status,  &cmd_log,      &cmd_reload, &cmd_stop,
-    &cmd_record,  &cmd_version,  &cmd_help,   NULL};
+    &cmd_serve,    &cmd_chat,   &cmd_embed,  &cmd_models, &cmd_plugins,
+    &cmd_provider, &cmd_config, &cmd_key,    &cmd_status, &cmd_log,
+    &cmd_reload,   &cmd_stop,   &cmd_record, &cmd_replay, &cmd_version,
+    &cmd_help,     NULL};
 
 const struct command *const *cli_commands(void)
 {

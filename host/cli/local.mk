@@ -51,4 +51,7 @@ host_sources += \
 	host/cli/signals.c \
 	host/cli/signals.h \
 	host/cli/talk.h \
-	host/cli/talk_commands.c
+	host/cli/talk_commands.c \
+	host/cli/cmd_replay.c \
+	host/cli/replay.h \
+	host/cli/replay_serve.c

@@ -39,23 +39,28 @@ int manifests_open(struct cli *cli, struct manifests *m,
         return status;
     catalogue_scan(&m->modules);
     m->list = calloc(m->modules.n + 1, sizeof(*m->list));
-    if (!m->list) {
+    m->broken = calloc(m->modules.n + 1, sizeof(*m->broken));
+    if (!m->list || !m->broken) {
         manifests_close(m);
         return cli_error(cli, EXIT_FAILED, "out of memory");
     }
-    for (size_t i = 0; i < m->modules.n; i++) {
+    for (size_t i = 0, broken = 0; i < m->modules.n; i++) {
         const struct module *mod = m->modules.modules[i];
-        if (mod->manifest && mod->state != MODULE_REFUSED)
+        if (mod->state == MODULE_REFUSED)
+            m->broken[broken++] = mod->id;
+        else if (mod->manifest)
             m->list[m->n++] = mod->manifest;
     }
     load->manifests = m->list;
     load->n_manifests = m->n;
+    load->broken = m->broken;
     return 0;
 }
 
 void manifests_close(struct manifests *m)
 {
     free(m->list);
+    free(m->broken);
     catalogue_done(&m->modules);
     loader_done();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The manifests of the modules at hand, for what needs the configuration but no
- * host: nothing of a module is run.  Main thread. */
+/* The modules at hand and their manifests, for what needs the configuration but
+ * no host: nothing of a module is run, unless module_load() is called.  Main
+ * thread. */
 #ifndef PB_MANIFESTS_H
 #define PB_MANIFESTS_H
 
@@ -11,6 +12,7 @@
 struct manifests {
     struct catalogue modules;
     const struct manifest **list;
+    const char **broken; /* ids of those that are refused */
     size_t n;
 };
 
