@@ -2,7 +2,11 @@
 # host/module: sources of the host library.
 
 host_sources += \
+	host/module/catalogue.c \
+	host/module/gendir.c \
+	host/module/loader.c \
 	host/module/loader.h \
+	host/module/loader_priv.h \
 	host/module/manifest.c \
 	host/module/manifest.h \
 	host/module/manifest_keys.c \
@@ -12,5 +16,7 @@ host_sources += \
 	host/module/native_event.h \
 	host/module/native_pool.c \
 	host/module/native_pool.h \
+	host/module/probe.c \
 	host/module/times.c \
-	host/module/times.h
+	host/module/times.h \
+	host/module/trust.c

@@ -123,3 +123,7 @@ tests_unit_test_config_man_SOURCES = \
 	tests/unit/test_config_man.c
 tests_unit_test_config_man_CFLAGS = $(unit_cflags)
 tests_unit_test_config_man_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_loader
+tests_unit_test_loader_CFLAGS = $(unit_cflags)
+tests_unit_test_loader_LDADD = $(unit_ldadd)
