@@ -76,8 +76,8 @@ typedef void http_handler(struct http_req *req, void *arg);
 typedef size_t http_error_body(pbay_str path, int status, const char *why,
                                char *dst, size_t room);
 
-/* NULL, with a line in the log, when memory is out or the loop is not epoll's.
- * The host ignores SIGPIPE. */
+/* NULL when memory is out or, with a line in the log, when the loop is not
+ * epoll's. */
 struct http_server *http_server_new(struct loop *loop,
                                     const struct http_limits *limits,
                                     http_handler *handler, void *arg,
@@ -139,7 +139,9 @@ bool http_listener_local(const struct http_listener *l);
 /* Stop accepting; [loops[0]'s thread]. */
 void http_listener_free(struct http_listener *l);
 
-/* Certificate chain and key in PEM files; TLS 1.2 and up. NULL and *err. */
+/* Certificate chain and key in PEM files; TLS 1.2 and up.  Makes the process
+ * ignore SIGPIPE, which OpenSSL's writing can raise.  NULL and a malloc'd
+ * sentence in *err.  May be freed while a listener uses it. */
 struct http_tls *http_tls_new(const char *cert_file, const char *key_file,
                               char **err);
 void http_tls_free(struct http_tls *t);
