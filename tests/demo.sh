@@ -13,7 +13,7 @@ finish()
     status=$?
     if [ -n "$host" ]; then
         kill "$host" 2>/dev/null || true
-        wait "$host" || true
+        wait "$host" 2>/dev/null || true
     fi
     [ $status = 0 ] || cat "$work/log" >&2
     rm -rf "$work"
@@ -35,6 +35,7 @@ export PATCHBAY_CONTROL XDG_CONFIG_HOME XDG_RUNTIME_DIR
 
 show()
 {
+    # shellcheck disable=SC2016 # a prompt, not an expansion
     printf '\n$ patchbay %s\n' "$*"
     "$patchbay" "$@" 2>&1
 }
@@ -54,4 +55,6 @@ until "$patchbay" status >/dev/null 2>&1; do
 done
 cat "$work/log"
 show plugins
-show chat --host --usage -m loopback 'What does a patch bay do?'
+# Thirty tokens a second, so that one can see it stream.
+show chat --host --usage -m 'loopback/lorem?rate=30&length=60' \
+    'What does a patch bay do?'
