@@ -26,6 +26,8 @@ uninstall-local:
 	    cmp -s "$(srcdir)/$$f" "$$to" && rm -f "$$to"; \
 	done; :
 
+dist_man_MANS += etc/man/patchbay.conf.5
+
 EXTRA_DIST += etc/systemd/patchbay.service.in
 
 if INSTALL_UNIT
