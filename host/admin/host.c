@@ -394,7 +394,7 @@ static int listen_all(struct host *h, char **err)
 static int start_serving(struct host *h, char **err)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    char name[16];
+    char name[32];
 
     signal(SIGPIPE, SIG_IGN);
     if (take_lock(h, err) < 0 || listen_all(h, err) < 0)
