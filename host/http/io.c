@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "http/server_int.h"
 
 static ssize_t plain_read(struct http_conn *c, char *p, size_t n)
@@ -106,6 +107,17 @@ static void out_settle(struct http_conn *c)
         conn_schedule(c);
 }
 
+void conn_keep(struct http_conn *c, pbay_str bytes)
+{
+    if (buf_add(&c->out, bytes) == 0)
+        return;
+    log_line(LOG_WARN, "http",
+             "broke off a reply: more of it waits than may be kept",
+             log_str("peer", c->peer), log_int("bytes", (int64_t)c->out.n),
+             LOG_END);
+    c->broken = c->reset = true;
+}
+
 void conn_flush(struct http_conn *c)
 {
     pbay_str out = buf_str(&c->out);
@@ -135,9 +147,7 @@ void conn_send(struct http_conn *c, struct iovec *v, int n)
     if (held)
         buf_consume(&c->out, left > n ? held - at->iov_len : held);
     /* What is left of v goes behind what is left of the backlog. */
-    for (int i = left > n ? 1 : 0; i < left && !c->broken; i++) {
-        if (buf_add(&c->out, str_n(at[i].iov_base, at[i].iov_len)) < 0)
-            c->broken = c->reset = true;
-    }
+    for (int i = left > n ? 1 : 0; i < left && !c->broken; i++)
+        conn_keep(c, str_n(at[i].iov_base, at[i].iov_len));
     out_settle(c);
 }

@@ -275,10 +275,8 @@ static int hex(char *dst, size_t n)
 /* Gather small pieces, to be written at the end of this turn. */
 static void gather(struct http_conn *c, const struct iovec *v, int n)
 {
-    for (int i = 0; i < n && !c->broken; i++) {
-        if (buf_add(&c->out, str_n(v[i].iov_base, v[i].iov_len)) < 0)
-            c->broken = c->reset = true;
-    }
+    for (int i = 0; i < n && !c->broken; i++)
+        conn_keep(c, str_n(v[i].iov_base, v[i].iov_len));
     conn_schedule(c);
 }
 
@@ -333,9 +331,8 @@ void http_reply_end(struct http_req *req)
     if (x->ended || x->reply != RE_STREAM)
         return;
     struct http_conn *c = req->conn;
-    if (x->chunking && !x->no_body &&
-        buf_addc(&c->out, "0\r\n\r\n") < 0)
-        c->broken = true;
+    if (x->chunking && !x->no_body)
+        conn_keep(c, STR("0\r\n\r\n"));
     x->held = false;
     x->reply = RE_DONE;
     conn_schedule(c);

@@ -229,6 +229,8 @@ bool conn_readable(struct http_conn *c);
 ssize_t conn_read(struct http_conn *c, char *p, size_t n);
 /* Write the backlog and v behind it; what does not fit becomes backlog. */
 void conn_send(struct http_conn *c, struct iovec *v, int n);
+/* Add to the backlog; past its bound the connection is broken. */
+void conn_keep(struct http_conn *c, pbay_str bytes);
 /* Write the backlog. */
 void conn_flush(struct http_conn *c);
 

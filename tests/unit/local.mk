@@ -71,6 +71,7 @@ tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c \
 	$(http_harness)
 tests_unit_test_http_server_CFLAGS = $(unit_cflags)
 tests_unit_test_http_server_LDADD = $(unit_ldadd)
+long_tests += tests/unit/test_http_server
 
 unit_tests += tests/unit/test_http_listen
 tests_unit_test_http_listen_SOURCES = tests/unit/test_http_listen.c \

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <linux/tcp.h>
 #include <malloc.h>
 #include <netinet/in.h>
@@ -1078,10 +1079,20 @@ START_TEST(two_loops)
 }
 END_TEST
 
+static int open_files(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* 240 requests here, 10,000 in the long form. */
 static void *hammer(void *arg)
 {
     struct harness *to = arg;
-    for (int i = 0; i < 60; i++) {
+    int rounds = getenv("PATCHBAY_LONG") ? 1250 : 30;
+    for (int i = 0; i < rounds; i++) {
         struct reply mine;
         int fd = client_open(to);
         client_ask(fd, i % 3 ? POST("/echo", "5") "12345" : GET("/pieces"),
@@ -1103,11 +1114,75 @@ START_TEST(many_threads)
 {
     pthread_t t[4];
     harness_start(&h, "127.0.0.1:0", 2, NULL, NULL);
+    int files = open_files();
     for (int i = 0; i < 4; i++)
         pthread_create(&t[i], NULL, hammer, &h);
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
     harness_wait_conns(&h, 0);
+    ck_assert_int_eq(open_files(), files);
+    stop();
+}
+END_TEST
+
+/* Pieces of requests, good, bad and cut anywhere, from clients that leave
+ * anywhere, in any way: nothing is left behind and the server is well. */
+static const char *const shards[] = {
+    GET("/now"), GET("/pieces"), GET("/hold"), GET("/drip"), GET("/big"),
+    GET("/abort"), GET("/none"), POST("/echo", "5"), POST("/count", "5"),
+    POST("/pause", "5"), POST("/drop", "5"), POST("/small", "50"),
+    POST("/holdbody", "5"), CHUNKED("/echo"), CHUNKED("/pause"), "hello",
+    "5\r\nhello\r\n", "0\r\n\r\n", "GET /now HTTP/1.0\r\n\r\n",
+    "GET /big HTTP/1.0\r\n\r\n", "HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n",
+    "\r\n", "\x16\x03\x01", "GET / HTTP/1.1\n\n",
+    "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+    "Content-Length: 5\r\n\r\n",
+};
+
+static void chaotic_client(unsigned *seed)
+{
+    int fd = client_open(&h);
+    char sink[65536];
+    for (int k = rand_r(seed) % 6; k >= 0; k--) {
+        const char *text =
+            shards[(size_t)rand_r(seed) % (sizeof shards / sizeof *shards)];
+        size_t n = strlen(text), cut = (size_t)rand_r(seed) % (n + 1);
+        if (!client_try_send(fd, text, cut) ||
+            !client_try_send(fd, text + cut,
+                             rand_r(seed) % 8 ? n - cut : (n - cut) / 2))
+            break;
+        if (rand_r(seed) % 3 == 0)
+            recv(fd, sink, sizeof sink, MSG_DONTWAIT);
+        if (rand_r(seed) % 4 == 0)
+            harness_release(&h, rand_r(seed) & 1);
+    }
+    if (rand_r(seed) % 3 == 0)
+        shutdown(fd, SHUT_WR);
+    if (rand_r(seed) % 3 == 0)
+        hard_close(fd);
+    else
+        close(fd);
+}
+
+START_TEST(chaos)
+{
+    unsigned seed = (unsigned)time(NULL) ^ (unsigned)getpid() << 8;
+    if (getenv("CHAOS_SEED"))
+        seed = (unsigned)strtoul(getenv("CHAOS_SEED"), NULL, 10);
+    printf("CHAOS_SEED=%u\n", seed);
+    fflush(stdout);
+    http_limits_default(&limits);
+    limits.head_ms = limits.body_ms = limits.write_ms = 300;
+    harness_start(&h, "127.0.0.1:0", 2, &limits, NULL);
+    int files = open_files();
+    int rounds = getenv("PATCHBAY_LONG") ? 20000 : 500;
+    for (int i = 0; i < rounds; i++)
+        chaotic_client(&seed);
+    harness_wait_conns(&h, 0);
+    ck_assert_int_eq(open_files(), files);
+    int fd = client_open(&h);
+    ask(fd, GET("/now"), 200, "hello");
+    close(fd);
     stop();
 }
 END_TEST
@@ -1185,7 +1260,7 @@ int main(void)
 {
     Suite *s = suite_create("http_server");
     TCase *t = tcase_create("all");
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, getenv("PATCHBAY_LONG") ? 600 : 120);
     tcase_add_test(t, keep_alive);
     tcase_add_test(t, bad_reply_headers);
     tcase_add_test(t, connection_close);
@@ -1222,6 +1297,7 @@ int main(void)
         tcase_add_test(t, memory);
     tcase_add_test(t, two_loops);
     tcase_add_test(t, many_threads);
+    tcase_add_test(t, chaos);
     tcase_add_test(t, draining);
     tcase_add_test(t, new_limits);
     suite_add_tcase(s, t);
