@@ -5,6 +5,7 @@
  * (prelude), "u:N", "e:" (an error), "x:" (asks to drop the record), "stop",
  * "end". */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
