@@ -97,6 +97,7 @@ struct snapshot *host_load(struct host *h, char ***warnings, char **err)
     log_set_level(h->options.log_level ? (enum log_level)h->options.log_level
                                        : cfg->log_level);
     log_set_format(cfg->log_format);
+    loader_set_gen_dir(cfg->gen_dir);
     s = snapshot_new(cfg, &h->modules);
     if (!s) {
         cfg_free(cfg);

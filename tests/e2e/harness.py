@@ -203,7 +203,7 @@ class Host:
         return self.start()
 
     def __exit__(self, kind, value, tb):
-        if kind:
+        if kind and not (kind is SystemExit and value.code == 0):
             sys.stderr.write(self.errors()[-8000:])
             self.check = False
         self.stop()
