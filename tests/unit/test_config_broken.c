@@ -213,7 +213,7 @@ START_TEST(mutations)
     const char *path = fx_path("patchbay.conf");
     uint64_t rnd = unit_seed(20261120);
     const char *more = getenv("PATCHBAY_LONG");
-    int rounds = more && *more ? 200000 : 4000, errors = 0;
+    int rounds = more && *more ? 40000 : 4000, errors = 0;
     fx.o.file = path;
     for (int i = 0; i < rounds; i++) {
         size_t n = sizeof seed_text - 1;
@@ -254,7 +254,7 @@ Suite *config_broken_suite(void)
     Suite *s = suite_create("config broken");
     TCase *t = tcase_create("broken");
     tcase_add_checked_fixture(t, fx_setup, fx_teardown);
-    tcase_set_timeout(t, 300);
+    tcase_set_timeout(t, 600);
     tcase_add_test(t, each_mistake_is_named);
     tcase_add_test(t, good_oddities);
     tcase_add_test(t, nul_and_binary);
