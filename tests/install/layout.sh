@@ -53,8 +53,9 @@ expect 'the unit waits for readiness' grep -qx 'Type=notify' "$unit"
 PATCHBAY_PLUGIN_PATH=$root$plugindir
 export PATCHBAY_PLUGIN_PATH
 quiet "$root$prefix/bin/patchbay" plugins
+cp "$work/out" "$work/plugins"
 for id in openai loopback; do
-    expect "the program installed lists $id" grep -qw "$id" "$work/out"
+    expect "the program installed lists $id" grep -qw "$id" "$work/plugins"
 done
 
 # An administrator's configuration survives the next installation.
