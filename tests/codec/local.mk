@@ -5,3 +5,7 @@ check_PROGRAMS += tests/codec/codec_replay
 TESTS += tests/codec/codec_replay
 tests_codec_codec_replay_SOURCES = tests/codec/codec_replay.c
 tests_codec_codec_replay_LDADD = $(host_ldadd)
+
+dist_check_SCRIPTS += tests/codec/sdk_example.sh
+TESTS += tests/codec/sdk_example.sh
+EXTRA_DIST += sdk/README.md sdk/example/echo.c sdk/example/transcripts
