@@ -10,6 +10,7 @@ e2e_py = \
 	tests/e2e/llama_real.py \
 	tests/e2e/loopback.py \
 	tests/e2e/openai_sdk_node.py \
+	tests/e2e/openai_spec.py \
 	tests/e2e/openai_sdk_python.py \
 	tests/e2e/soak.py
 
@@ -17,6 +18,8 @@ TESTS += $(e2e_py)
 long_tests += tests/e2e/soak.py
 EXTRA_DIST += $(e2e_py) \
 	tests/e2e/harness.py \
+	tests/e2e/openai-spec/NOTICE \
+	tests/e2e/openai-spec/schemas.json \
 	tests/e2e/openai_sdk.mjs \
 	tests/e2e/openai_sdk.py \
 	tests/e2e/openai_sdk_client.py \

@@ -1,17 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# OpenAI's SDK for Python in an environment of its own. Prints the path of the
-# environment's python.
+# OpenAI's SDK for Python, and a JSON Schema checker, in an environment of their
+# own. Prints the path of the environment's python.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
 openai=3.52.0
+jsonschema=4.26.0
 
 lock python
-dir=$cache/python-openai-$openai
-if ! "$dir/bin/python" -c 'import openai' >/dev/null 2>&1; then
+dir=$cache/python-openai-$openai-$jsonschema
+if ! "$dir/bin/python" -c 'import openai, jsonschema' >/dev/null 2>&1; then
     need python3 python3
     rm -rf "$dir"
     run python3 -m venv "$dir" ||
@@ -19,8 +20,8 @@ if ! "$dir/bin/python" -c 'import openai' >/dev/null 2>&1; then
     say "fetching openai $openai with pip ..."
     run "$dir/bin/python" -m pip install --quiet --retries 1 \
         --timeout 60 --only-binary :all: \
-        "openai==$openai" || skip "pip cannot install openai $openai"
-    run "$dir/bin/python" -c 'import openai' ||
+        "openai==$openai" "jsonschema==$jsonschema" || skip "pip cannot install openai $openai"
+    run "$dir/bin/python" -c 'import openai, jsonschema' ||
         skip "the openai $openai installed cannot be imported"
 fi
 printf '%s\n' "$dir/bin/python"
