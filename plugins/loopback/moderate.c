@@ -29,17 +29,20 @@ static pbay_rc verdict(struct lb_run *r, uint32_t index, bool flag)
     pbay_out o = lb_out(r);
     pbay_out_cstr(&o, flag ? "{\"flagged\":true,\"categories\":{"
                            : "{\"flagged\":false,\"categories\":{");
-    for (int scores = 0; scores < 2; scores++) {
-        if (scores)
-            pbay_out_cstr(&o, "},\"category_scores\":{");
+    for (int part = 0; part < 3; part++) {
+        if (part)
+            pbay_out_cstr(&o, part == 1
+                                  ? "},\"category_scores\":{"
+                                  : "},\"category_applied_input_types\":{");
         for (size_t i = 0; i < N_CATEGORIES; i++) {
             bool hit = flag && i == 0;
             if (i)
                 pbay_out_cstr(&o, ",");
             pbay_out_string(&o,
                             (pbay_str){categories[i], strlen(categories[i])});
-            pbay_out_cstr(&o, scores ? (hit ? ":0.99" : ":0.01")
-                                     : (hit ? ":true" : ":false"));
+            pbay_out_cstr(&o, part == 0   ? (hit ? ":true" : ":false")
+                              : part == 1 ? (hit ? ":0.99" : ":0.01")
+                                          : ":[\"text\"]");
         }
     }
     pbay_out_cstr(&o, "}}");
