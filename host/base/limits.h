@@ -75,6 +75,18 @@
 #define LIM_SECRET LIM_KIB(64)
 #define LIM_PROVIDERS 256
 #define LIM_KEYS 4096
+#define LIM_CONF_MEMORY LIM_MIB(64) /* all of one configuration */
+#define LIM_CONF_DEPTH 32           /* brackets within brackets */
+#define LIM_CONF_STRING LIM_MIB(1)  /* one string with ${...} filled in */
+#define LIM_CONF_NAMES 1024         /* settings in one group: libconfig looks
+                                     * for each among all of them */
+#define LIM_CONF_ELEMENTS 8192      /* of one list */
+#define LIM_CONF_FRAGMENTS 1024     /* files in providers.d */
+#define LIM_CONF_URL 2048           /* a base URL or a proxy */
+#define LIM_CONF_HEADERS 64         /* further headers of a provider */
+#define LIM_CONF_MODELS 1024        /* with a configuration of their own */
+#define LIM_CONF_ISSUES 1000        /* told about one configuration */
+#define LIM_LISTEN 64               /* listeners */
 
 /* Command line */
 #define LIM_CLI_OUT LIM_KIB(32)        /* gathered before a write */

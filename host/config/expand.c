@@ -53,7 +53,7 @@ static bool one(struct load *l, pbay_str in, struct buf *out, char *why,
     int rc = buf_add(out, add);
     if (rc)
         snprintf(why, room, "longer than %zu KiB with ${%s} filled in",
-                 CFG_STRING >> 10, name);
+                 LIM_CONF_STRING >> 10, name);
     return rc == 0;
 }
 
@@ -96,7 +96,7 @@ static bool all(struct load *l, pbay_str in, struct buf *out, char *why,
     }
     return true;
 too_long:
-    snprintf(why, room, "longer than %zu KiB", CFG_STRING >> 10);
+    snprintf(why, room, "longer than %zu KiB", LIM_CONF_STRING >> 10);
     return false;
 }
 
@@ -105,7 +105,7 @@ char *expand(struct load *l, const char *in, char *why, size_t room)
     if (!strchr(in, '$'))
         return load_dup(l, str_c(in));
     struct buf out;
-    buf_init(&out, CFG_STRING);
+    buf_init(&out, LIM_CONF_STRING);
     char *result = NULL;
     if (all(l, str_c(in), &out, why, room))
         result = load_dup(l, buf_str(&out));

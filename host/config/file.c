@@ -113,12 +113,18 @@ static void check_fragment(struct load *l, const struct doc *d)
     const config_setting_t *root = config_root_setting(&d->conf);
     for (int i = 0; i < config_setting_length(root); i++) {
         const config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
-        if (strcmp(config_setting_name(s), "providers") == 0)
+        const char *name = config_setting_name(s), *why;
+        if (strcmp(name, "providers") == 0)
             continue;
-        load_issue(l, true, d->path, config_setting_source_line(s),
-                   "%s: a file of providers.d holds providers: { ... } only; "
-                   "everything else belongs into the main file",
-                   config_setting_name(s));
+        why = config_setting_is_group(s) && !is_top_section(name)
+                  ? load_printf(l,
+                                "a provider stands within providers: { %s: "
+                                "{ ... }; };",
+                                name)
+                  : "a file of providers.d holds providers: { ... } only; "
+                    "everything else belongs into the main file";
+        load_issue(l, true, d->path, config_setting_source_line(s), "%s: %s",
+                   name, why);
     }
 }
 
@@ -134,9 +140,10 @@ void files_read(struct load *l)
         load_issue(l, true, dir, 0, "cannot read this directory: %s",
                    strerror(errno));
     for (int i = 0; i < n; i++) {
-        if (i == CFG_FRAGMENTS)
-            load_issue(l, true, dir, 0, "more than %d files", CFG_FRAGMENTS);
-        if (i < CFG_FRAGMENTS) {
+        if (i == LIM_CONF_FRAGMENTS)
+            load_issue(l, true, dir, 0, "more than %d files",
+                       LIM_CONF_FRAGMENTS);
+        if (i < LIM_CONF_FRAGMENTS) {
             struct doc *d =
                 doc_read(l, load_printf(l, "%s/%s", dir, names[i]->d_name));
             if (d)

@@ -23,25 +23,63 @@ static char *dup_printable(const char *s)
     return copy;
 }
 
-void issue_add(struct cfg_issues *is, bool error, const char *file, int line,
-               const char *fmt, va_list ap)
+static void push(struct cfg_issues *is, bool error, const char *file, int line,
+                 char *text)
 {
-    if (!is)
-        return;
-    if (error)
-        is->errors++; /* counted even if memory is out for the text */
     struct cfg_issue *v = realloc(is->v, (is->n + 1) * sizeof *v);
-    if (!v)
+    if (!v || !text) {
+        is->v = v ? v : is->v;
+        free(text);
         return;
-    is->v = v;
-    char *text = NULL;
-    if (vasprintf(&text, fmt, ap) < 0)
-        return;
+    }
     make_printable(text);
+    is->v = v;
     v[is->n++] = (struct cfg_issue){.error = error,
                                     .file = dup_printable(file),
                                     .line = line,
                                     .text = text};
+}
+
+void issue_add(struct cfg_issues *is, bool error, const char *file, int line,
+               const char *fmt, va_list ap)
+{
+    char *text = NULL;
+    if (!is)
+        return;
+    is->errors += error; /* counted even if there is no room for the text */
+    if (is->n > LIM_CONF_ISSUES)
+        return;
+    if (is->n == LIM_CONF_ISSUES)
+        push(is, false, NULL, 0,
+             strdup("there are more problems than can be listed: mend these "
+                    "first"));
+    else if (vasprintf(&text, fmt, ap) >= 0)
+        push(is, error, file, line, text);
+}
+
+static size_t rank(const struct cfg_issue *v, const char *const *files,
+                   size_t n)
+{
+    for (size_t i = 0; v->file && i < n; i++)
+        if (strcmp(v->file, files[i]) == 0)
+            return i;
+    return n;
+}
+
+void issues_sort(struct cfg_issues *is, const char *const *files, size_t n)
+{
+    /* Stable, and there are not many. */
+    for (size_t i = 1; i < is->n; i++) {
+        struct cfg_issue v = is->v[i];
+        size_t at = i, r = rank(&v, files, n);
+        for (; at; at--) {
+            size_t before = rank(&is->v[at - 1], files, n);
+            if (before < r || (before == r && is->v[at - 1].line <= v.line))
+                break;
+            is->v[at] = is->v[at - 1];
+        }
+        is->v[at] = v;
+    }
 }
 
 void cfg_issues_done(struct cfg_issues *is)

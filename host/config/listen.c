@@ -178,9 +178,9 @@ static void add_listen(struct load *l, struct node *list,
     struct config *c = l->c;
     struct where at;
     char why[256];
-    if (c->n_listen == CFG_LISTEN) {
+    if (c->n_listen == LIM_LISTEN) {
         load_issue_at(l, true, &w->origin, "%s: more than %d listeners",
-                      w->label, CFG_LISTEN);
+                      w->label, LIM_LISTEN);
         return;
     }
     if (!parse_address(l, w->addr, &at, why, sizeof why)) {

@@ -111,7 +111,7 @@ bool load_begin(struct load *l, const struct cfg_load_options *o,
         free(v);
         return false;
     }
-    arena_init(&v->arena, CFG_MEMORY);
+    arena_init(&v->arena, LIM_CONF_MEMORY);
     c->values = v;
     l->c = c;
     l->values = v;
@@ -153,6 +153,17 @@ void cfg_free(struct config *c)
     free(c);
 }
 
+/* As somebody reads who goes through the files from top to bottom. */
+static void sort_issues(struct load *l)
+{
+    const char **files = load_alloc(l, (l->n_docs + 1) * sizeof *files);
+    if (!files)
+        return;
+    for (size_t i = 0; i < l->n_docs; i++)
+        files[i] = l->docs[i]->path;
+    issues_sort(l->issues, files, l->n_docs);
+}
+
 struct config *cfg_load(const struct cfg_load_options *o,
                         struct cfg_issues *issues)
 {
@@ -168,12 +179,13 @@ struct config *cfg_load(const struct cfg_load_options *o,
     read_server(&l, d, root);
     read_log(&l, d, root);
     read_providers(&l);
+    sort_issues(&l);
     load_docs_done(&l);
     if (l.nomem) {
         load_issue(&l, true, l.c->file, 0,
                    "this configuration takes more "
                    "than %zu MiB of memory",
-                   CFG_MEMORY >> 20);
+                   LIM_CONF_MEMORY >> 20);
         cfg_free(l.c);
         return NULL;
     }

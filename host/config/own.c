@@ -162,10 +162,10 @@ static void read_model_config(const struct section *s, struct buf *b)
         node_add(s->l, s->node, NODE_LIST, "model_config", &raw.origin);
     struct node seen = {.kind = NODE_GROUP};
     int n = config_setting_length(raw.set);
-    if (n > CFG_MODELS) {
+    if (n > LIM_CONF_MODELS) {
         section_issue(s, true, "model_config", "more than %d models",
-                      CFG_MODELS);
-        n = CFG_MODELS;
+                      LIM_CONF_MODELS);
+        n = LIM_CONF_MODELS;
     }
     for (int i = 0; i < n; i++)
         add_model(s, list, config_setting_get_elem(raw.set, (unsigned)i), i, b,
@@ -188,11 +188,11 @@ static char *finish(struct load *l, struct buf *b)
 void provider_own(const struct section *s, struct cfg_provider *p)
 {
     struct buf b;
-    buf_init(&b, CFG_MEMORY);
+    buf_init(&b, LIM_CONF_MEMORY);
     buf_addc(&b, "{");
     read_own_keys(s, p, &b);
     p->plugin_config = finish(s->l, &b);
-    buf_init(&b, CFG_MEMORY);
+    buf_init(&b, LIM_CONF_MEMORY);
     buf_addc(&b, "{");
     read_model_config(s, &b);
     p->model_config = finish(s->l, &b);

@@ -17,23 +17,12 @@
 #include "base/str.h"
 #include "config/config.h"
 
-#define CFG_MEMORY    LIM_MIB(64) /* all of one configuration */
-#define CFG_DEPTH     32          /* brackets within brackets */
-#define CFG_STRING    LIM_MIB(1)  /* one string after ${...} */
-#define CFG_FRAGMENTS 1024        /* files in providers.d */
-#define CFG_URL       2048        /* a base URL or a proxy */
-#define CFG_HEADERS   64          /* further headers of a provider */
-#define CFG_LISTEN    64
-#define CFG_MODELS    1024 /* with a configuration of their own */
-#define CFG_NAMES                                                       \
-    1024                  /* settings in one group: libconfig looks for \
-                           * each among all of them */
-#define CFG_ELEMENTS 8192 /* of one list */
-
 /* --- issues.c --- */
 
 void issue_add(struct cfg_issues *is, bool error, const char *file, int line,
                const char *fmt, va_list ap);
+/* In the order of files[] and their lines; what belongs to none comes last. */
+void issues_sort(struct cfg_issues *is, const char *const *files, size_t n);
 /* The key that was probably meant, "" if none is near; from a list that the
  * caller offers one by one. */
 struct nearest {
@@ -270,6 +259,7 @@ void read_server(struct load *l, const struct doc *d,
                  const config_setting_t *root);
 void read_log(struct load *l, const struct doc *d,
               const config_setting_t *root);
+bool is_top_section(const char *name); /* "server", "log", ... */
 /* An issue about the key if the file cannot be read; NULL is fine. */
 void path_check_readable(const struct section *s, const char *name,
                          const char *path);

@@ -176,9 +176,9 @@ static void read_headers(const struct section *outer, struct cfg_provider *p)
 {
     struct section s = section_sub(outer, "headers");
     for (int i = 0; s.set && i < config_setting_length(s.set); i++) {
-        if (i == CFG_HEADERS) {
+        if (i == LIM_CONF_HEADERS) {
             section_issue(outer, true, "headers", "more than %d headers",
-                          CFG_HEADERS);
+                          LIM_CONF_HEADERS);
             return;
         }
         add_header(

@@ -32,9 +32,9 @@ struct scan {
     enum last last;
     int last_line;      /* of L_STRING */
     char last_name[40]; /* of L_NAME and L_ASSIGN */
-    char open[CFG_DEPTH];
-    int open_line[CFG_DEPTH];
-    int names[CFG_DEPTH + 1]; /* settings or elements so far */
+    char open[LIM_CONF_DEPTH];
+    int open_line[LIM_CONF_DEPTH];
+    int names[LIM_CONF_DEPTH + 1]; /* settings or elements so far */
     size_t depth;
     char *out;
     size_t n;
@@ -255,9 +255,9 @@ static bool scan_open(struct scan *s, char c)
 {
     if (!value_fits(s, false))
         return false;
-    if (s->depth == CFG_DEPTH)
+    if (s->depth == LIM_CONF_DEPTH)
         return bad(s, s->line, "more than %d brackets within each other",
-                   CFG_DEPTH);
+                   LIM_CONF_DEPTH);
     s->open[s->depth] = c;
     s->open_line[s->depth++] = s->line;
     s->names[s->depth] = 0;
@@ -297,9 +297,9 @@ static bool scan_separator(struct scan *s, char c)
             return bad(s, s->line,
                        "an element of a list is missing before "
                        "\",\"");
-        if (++s->names[s->depth] >= CFG_ELEMENTS)
+        if (++s->names[s->depth] >= LIM_CONF_ELEMENTS)
             return bad(s, s->line, "more than %d elements in one list",
-                       CFG_ELEMENTS);
+                       LIM_CONF_ELEMENTS);
     } else if (s->last != L_VALUE && s->last != L_STRING) {
         return bad(s, s->line, "\"%c\" without a setting before it", c);
     }
@@ -370,8 +370,9 @@ static bool scan_name(struct scan *s, pbay_str w)
                    "%s cannot be a name: a letter, then letters, "
                    "digits, \"-\" and \"_\"",
                    quotable(w, name, sizeof name));
-    if (++s->names[s->depth] > CFG_NAMES)
-        return bad(s, s->line, "more than %d settings in one group", CFG_NAMES);
+    if (++s->names[s->depth] > LIM_CONF_NAMES)
+        return bad(s, s->line, "more than %d settings in one group",
+                   LIM_CONF_NAMES);
     quotable(w, s->last_name, sizeof s->last_name);
     s->last = L_NAME;
     take(s, w.n);

@@ -105,29 +105,48 @@ static enum env_mode environment(const struct section *s)
     return mode && strcmp(mode, "off") == 0 ? ENV_OFF : ENV_FILL;
 }
 
-/* The top of the main file: everything that is no section. */
-static void check_top(struct load *l, const struct section *root)
+static const char *const sections[] = {"server", "log", "keys", "providers",
+                                       NULL};
+
+bool is_top_section(const char *name)
 {
-    static const char *const sections[] = {"server", "log", "keys", "providers",
-                                           NULL};
+    for (size_t k = 0; sections[k]; k++)
+        if (strcmp(sections[k], name) == 0)
+            return true;
+    return false;
+}
+
+static void unknown_section(const struct section *root, const char *name)
+{
+    struct load *l = root->l;
+    struct nearest near = {.wanted = str_c(name)};
+    char text[96];
+    const char *hint = key_belongs(l, name);
+    for (size_t k = 0; sections[k]; k++)
+        nearest_offer(&near, sections[k]);
+    if (near.name)
+        hint = nearest_hint(&near, text, sizeof text);
+    else if (!*hint && section_raw(root, name).kind == RAW_GROUP)
+        hint = load_printf(l,
+                           "; a provider stands within providers: { %s: { "
+                           "... }; };",
+                           name);
+    section_issue(root, true, name,
+                  "there is no such section (server, log, keys, "
+                  "providers)%s",
+                  hint);
+}
+
+/* The top of the main file: everything that is no section. */
+static void check_top(const struct section *root)
+{
     if (!root->set)
         return;
     for (int i = 0; i < config_setting_length(root->set); i++) {
         const char *name = config_setting_name(
             config_setting_get_elem(root->set, (unsigned)i));
-        struct nearest near = {.wanted = str_c(name)};
-        bool known = false;
-        for (size_t k = 0; sections[k]; k++) {
-            known = known || strcmp(sections[k], name) == 0;
-            nearest_offer(&near, sections[k]);
-        }
-        char hint[96];
-        if (!known)
-            section_issue(root, true, name,
-                          "there is no such section "
-                          "(server, log, keys, providers)%s",
-                          near.name ? nearest_hint(&near, hint, sizeof hint)
-                                    : key_belongs(l, name));
+        if (!is_top_section(name))
+            unknown_section(root, name);
     }
 }
 
@@ -140,7 +159,7 @@ void read_server(struct load *l, const struct doc *d,
                           .doc = d,
                           .set = root,
                           .node = &l->spare};
-    check_top(l, &top);
+    check_top(&top);
     struct section s = section_sub(&top, "server");
     s.node = l->server;
     section_check_names(&s, NULL);

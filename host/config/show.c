@@ -258,7 +258,7 @@ char *cfg_show(const struct config *c, bool json)
 {
     struct buf b;
     /* At most four bytes for one of the arena's, and indentation. */
-    buf_init(&b, 8 * CFG_MEMORY);
+    buf_init(&b, 8 * LIM_CONF_MEMORY);
     if (json) {
         node_json(&b, c->values->root, false);
         buf_addc(&b, "\n");

@@ -91,6 +91,14 @@ static const char *key_variable(const struct manifest *m)
     return NULL;
 }
 
+static const char *choices(struct load *l, char *const *list)
+{
+    const char *text = "One of ";
+    for (size_t i = 0; list[i]; i++)
+        text = load_printf(l, "%s%s\"%s\"", text, i ? ", " : "", list[i]);
+    return load_printf(l, "%s.", text);
+}
+
 static void own_keys(struct load *l, struct buf *b, const struct manifest *m)
 {
     for (size_t i = 0; i < m->n_keys; i++) {
@@ -98,6 +106,8 @@ static void own_keys(struct load *l, struct buf *b, const struct manifest *m)
             continue;
         struct spec spec = spec_manifest(&m->keys[i]);
         comment(b, 8, m->keys[i].doc);
+        if (m->keys[i].choices && m->keys[i].choices[0])
+            comment(b, 8, choices(l, m->keys[i].choices));
         setting(l, b, 8, &spec);
     }
 }
@@ -171,7 +181,7 @@ char *cfg_template(const struct cfg_load_options *o)
     if (!load_begin(&l, o, NULL))
         return NULL;
     env_providers(&l);
-    buf_init(&b, CFG_MEMORY);
+    buf_init(&b, LIM_CONF_MEMORY);
     comment(&b, 0,
             "Patchbay's configuration; patchbay.conf(5) explains every "
             "key. A line that starts with \"#\" and a name is a "

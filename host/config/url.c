@@ -141,8 +141,8 @@ char *url_base(struct load *l, const char *in, char *why, size_t room,
     struct parts u;
     pbay_str t = str_trim(str_c(in));
     *loopback = false;
-    if (t.n > CFG_URL) {
-        snprintf(why, room, "longer than %d bytes", CFG_URL);
+    if (t.n > LIM_CONF_URL) {
+        snprintf(why, room, "longer than %d bytes", LIM_CONF_URL);
         return NULL;
     }
     if (!take_apart(t, &u)) {
@@ -243,7 +243,7 @@ char *url_proxy(struct load *l, const char *in, char **auth, char *why,
     const char *problem = NULL;
     if (!known)
         problem = "http://, https://, socks5:// and socks5h:// are known";
-    else if (t.n > CFG_URL || !host_ok(&u))
+    else if (t.n > LIM_CONF_URL || !host_ok(&u))
         problem = "the host is missing or cannot be one: "
                   "\"http://host:3128\"";
     else if (!port_ok(u.port))
@@ -263,7 +263,44 @@ char *url_proxy(struct load *l, const char *in, char **auth, char *why,
                        u.port.n ? ":" : "", STR_ARG(u.port));
 }
 
-/* Is the host in no_proxy?  Names match themselves and what is below them. */
+static int address(pbay_str s, unsigned char out[16])
+{
+    char text[INET6_ADDRSTRLEN];
+    if (s.n >= sizeof text)
+        return 0;
+    memcpy(text, s.p, s.n);
+    text[s.n] = '\0';
+    if (inet_pton(AF_INET, text, out) == 1)
+        return 4;
+    return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
+}
+
+/* "10.0.0.0/8", "fd00::/8" */
+static bool in_network(pbay_str host, pbay_str network)
+{
+    unsigned char a[16], b[16];
+    uint64_t bits;
+    pbay_str rest = network, prefix = str_cut(&rest, '/');
+    int n = address(prefix, b);
+    if (!n || address(host, a) != n || str_u64(rest, &bits) ||
+        bits > (uint64_t)n * 8)
+        return false;
+    size_t whole = (size_t)bits / 8, more = (size_t)bits % 8;
+    return memcmp(a, b, whole) == 0 &&
+           (!more || (a[whole] ^ b[whole]) >> (8 - more) == 0);
+}
+
+/* Names match themselves and what is below them. */
+static bool in_domain(pbay_str host, pbay_str name)
+{
+    if (name.n && name.p[0] == '.')
+        name = str_n(name.p + 1, name.n - 1);
+    if (!name.n || host.n < name.n ||
+        !str_ieq(str_n(host.p + host.n - name.n, name.n), name))
+        return false;
+    return host.n == name.n || host.p[host.n - name.n - 1] == '.';
+}
+
 static bool excepted(struct load *l, pbay_str host)
 {
     const char *list = load_env(l, "no_proxy");
@@ -272,14 +309,7 @@ static bool excepted(struct load *l, pbay_str host)
     pbay_str rest = str_c(list);
     while (rest.n) {
         pbay_str e = str_trim(str_cut(&rest, ','));
-        if (str_is(e, "*"))
-            return true;
-        if (e.n && e.p[0] == '.')
-            e = str_n(e.p + 1, e.n - 1);
-        if (!e.n || host.n < e.n ||
-            !str_ieq(str_n(host.p + host.n - e.n, e.n), e))
-            continue;
-        if (host.n == e.n || host.p[host.n - e.n - 1] == '.')
+        if (str_is(e, "*") || in_domain(host, e) || in_network(host, e))
             return true;
     }
     return false;

@@ -269,6 +269,55 @@ START_TEST(unknown_names)
 }
 END_TEST
 
+START_TEST(in_the_order_of_the_files)
+{
+    fx_file("providers.d/a.conf", "openai: { };\nlog: { };\n");
+    fx_env("CUSTOM_PROVIDER_NAME", "x");
+    fx_load("log: { levl = 1; };\nopenai: { };\nserver: { loop = 1;\n"
+            " lisen = 1; };\nkeys = ( { name = 5; } );\n");
+    static const struct {
+        const char *file, *text;
+        int line;
+    } wanted[] = {
+        {"patchbay.conf", "log.levl", 1},
+        {"patchbay.conf", "openai: there is no such section", 2},
+        {"patchbay.conf", "server.loop", 3},
+        {"patchbay.conf", "server.lisen", 4},
+        {"patchbay.conf", "keys[0].name", 5},
+        {"patchbay.conf", "keys[0].sha256", 5},
+        {"a.conf", "openai: a provider stands within providers", 1},
+        {"a.conf", "log: a file of providers.d", 2},
+        {"CUSTOM_PROVIDER_NAME", "CUSTOM_PROVIDER_BASE_URL is not", 0},
+    };
+    size_t n = sizeof wanted / sizeof *wanted;
+    if (fx.issues.n != n)
+        fx_print_issues();
+    ck_assert_uint_eq(fx.issues.n, n);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(fx.issues.v[i].line, wanted[i].line);
+        ck_assert(str_ends(str_c(fx.issues.v[i].file), wanted[i].file));
+        ck_assert(str_starts(str_c(fx.issues.v[i].text), wanted[i].text) ||
+                  strstr(fx.issues.v[i].text, wanted[i].text));
+    }
+    fx_error(2, "within providers: { openai: { ... }; };");
+}
+END_TEST
+
+START_TEST(not_more_than_can_be_read)
+{
+    static char text[64 * LIM_CONF_ISSUES];
+    char *at = text;
+    at += sprintf(at, "keys = (");
+    for (int i = 0; i < LIM_CONF_ISSUES; i++)
+        at += sprintf(at, "%s{ x = 1; }", i ? "," : "");
+    sprintf(at, ");");
+    fx_load(text);
+    ck_assert_uint_gt(fx.issues.errors, 2 * LIM_CONF_ISSUES);
+    ck_assert_uint_eq(fx.issues.n, LIM_CONF_ISSUES + 1);
+    fx_has(false, NULL, 0, "more problems than can be listed");
+}
+END_TEST
+
 START_TEST(variables_are_filled_in)
 {
     fx_env("DIR", "/data");
@@ -682,6 +731,8 @@ Suite *config_server_suite(void)
     tcase_add_test(t, large_numbers_are_not_cut);
     tcase_add_test(t, wrong_values);
     tcase_add_test(t, unknown_names);
+    tcase_add_test(t, in_the_order_of_the_files);
+    tcase_add_test(t, not_more_than_can_be_read);
     tcase_add_test(t, variables_are_filled_in);
     tcase_add_test(t, what_a_variable_holds_is_not_repeated);
     tcase_add_test(t, fragments);

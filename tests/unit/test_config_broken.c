@@ -129,7 +129,7 @@ START_TEST(too_much)
     size_t at = 0;
     for (unsigned i = 0; at < n; i++)
         at += (size_t)sprintf(text + at, "n%u=1;\n", i);
-    fx_wrong(text, CFG_NAMES + 1, "more than 1024 settings");
+    fx_wrong(text, LIM_CONF_NAMES + 1, "more than 1024 settings");
     at = (size_t)sprintf(text, "log: { level = \"");
     memset(text + at, 'x', n);
     strcpy(text + at + n, "\"; };");

@@ -556,6 +556,36 @@ START_TEST(proxies)
     fx_env("no_proxy", "xample.com");
     fx_load_clean(text);
     ck_assert_ptr_nonnull(fx_provider("v")->tx.proxy);
+    static const struct {
+        const char *no_proxy, *url;
+        bool direct;
+    } excepted[] = {
+        {"10.0.0.0/8", "https://10.1.2.3", true},
+        {"10.0.0.0/8", "https://11.1.2.3", false},
+        {"10.1.2.2/31", "https://10.1.2.3", true},
+        {"10.1.2.2/32", "https://10.1.2.3", false},
+        {"10.1.2.2/33", "https://10.1.2.2", false},
+        {"fd00::/8", "https://[fd12::1]", true},
+        {"fd00::/8", "https://[fe80::1]", false},
+        {"0.0.0.0/0", "https://h", false},
+        {"10.1.2.3", "https://10.1.2.3:8443/v1", true},
+        {"*", "https://h", true},
+        {"H", "https://h", true},
+        {"", "https://h", false},
+        {",, /8, .", "https://h", false},
+    };
+    for (size_t i = 0; i < sizeof excepted / sizeof *excepted; i++) {
+        char url[200];
+        snprintf(url, sizeof url,
+                 "providers: { v: { type = \"openai\"; base_url = \"%s\"; }; "
+                 "};",
+                 excepted[i].url);
+        fx_env("no_proxy", excepted[i].no_proxy);
+        fx_load_clean(url);
+        ck_assert_msg(!fx_provider("v")->tx.proxy == excepted[i].direct,
+                      "%s: %s", excepted[i].no_proxy, excepted[i].url);
+    }
+    fx_env("no_proxy", NULL);
     fx_load_clean("providers: { v: { type = \"openai\"; proxy = \"none\"; "
                   "base_url = \"https://api.example.com/v1\"; }; };");
     ck_assert_ptr_null(fx_provider("v")->tx.proxy);
