@@ -70,7 +70,9 @@ static int extension(struct http_chunked *c, char ch)
                : ch == '='           ? CH_VALUE0
                                      : after_size(ch);
     case CH_VALUE0:
-        return ch == '"' ? CH_QUOTED : http_is(ch, HC_TOKEN) ? CH_VALUE : CH_BAD;
+        return ch == '"'               ? CH_QUOTED
+               : http_is(ch, HC_TOKEN) ? CH_VALUE
+                                       : CH_BAD;
     case CH_VALUE:
         return http_is(ch, HC_TOKEN) ? CH_VALUE : after_size(ch);
     case CH_QUOTED:

@@ -373,9 +373,10 @@ static int open_listener(struct http_listener *l, const char *addr, char **err)
     return 0;
 }
 
-struct http_listener *http_listen(const char *addr, struct http_server **servers,
-                                  size_t n, struct http_tls *tls,
-                                  const void *tag, char **err)
+struct http_listener *http_listen(const char *addr,
+                                  struct http_server **servers, size_t n,
+                                  struct http_tls *tls, const void *tag,
+                                  char **err)
 {
     *err = NULL;
     struct http_listener *l = calloc(1, sizeof *l);

@@ -51,7 +51,7 @@ pbay_str http_header(const struct http_head *head, const char *name);
 /* Chunked decoding, a piece at a time. */
 struct http_chunked {
     int state;
-    uint64_t left; /* of the chunk; in trailers: which names are still possible */
+    uint64_t left; /* of the chunk; in trailers: names it can still be */
     size_t line;   /* bytes of the current line, or of a trailer's name */
     size_t trailers;
 };
@@ -60,9 +60,10 @@ struct http_chunked {
 int http_chunked_step(struct http_chunked *c, pbay_str in, size_t *used,
                       pbay_str *data);
 
-/* Percent-decode a path into dst (room >= path.n always suffices); length, or -1
- * for bad escapes, control bytes, or one that decodes to '/'-traversal ("..").
- * "%2F" is decoded to '/': model ids contain slashes and clients escape them. */
+/* Percent-decode a path into dst (room >= path.n always suffices); length, or
+ * -1 for bad escapes, control bytes, or one that decodes to '/'-traversal
+ * ("..").  "%2F" is decoded to '/': model ids contain slashes and clients escape
+ * them. */
 int64_t http_decode_path(pbay_str path, char *dst, size_t room);
 
 #endif

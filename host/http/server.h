@@ -88,7 +88,8 @@ void http_server_set_limits(struct http_server *s,
 /* Stop keep-alive: idle connections close now, busy ones after their reply.
  * `drained` is called on the loop when none is left; it may free the server.
  * Free the listeners before, or connections keep coming. */
-void http_server_drain(struct http_server *s, void (*drained)(void *), void *arg);
+void http_server_drain(struct http_server *s, void (*drained)(void *),
+                       void *arg);
 /* Close everything at once; every request gets on_end(false).  Not from a
  * callback of a request; on the loop's thread, or after it has ended but before
  * loop_free(). */
@@ -129,9 +130,10 @@ void http_reply_flush(struct http_req *req);
  * deals connections out to all n servers.  tls may be NULL.  A Unix socket
  * file left over by a dead process is replaced; one that is answered is not.
  * NULL and a malloc'd sentence in *err. */
-struct http_listener *http_listen(const char *addr, struct http_server **servers,
-                                  size_t n, struct http_tls *tls,
-                                  const void *tag, char **err);
+struct http_listener *http_listen(const char *addr,
+                                  struct http_server **servers, size_t n,
+                                  struct http_tls *tls, const void *tag,
+                                  char **err);
 /* "127.0.0.1:43211": with the real port. */
 const char *http_listener_name(const struct http_listener *l);
 /* Does it take connections from this machine only? */

@@ -49,7 +49,7 @@
 #define HTTP_BLOCKS   64          /* kept for re-use, one server */
 #define HTTP_SCRATCH  LIM_KIB(64) /* one read */
 #define HTTP_FEW      16          /* headers kept without the arena */
-#define HTTP_DIRECT   4096        /* from this size on a write is not gathered */
+#define HTTP_DIRECT   4096        /* writes of this size are not gathered */
 #define HTTP_GATHER   LIM_KIB(16) /* gathered bytes that are not kept longer */
 #define HTTP_KEEP_OUT 1024        /* of the backlog's memory, while streaming */
 #define HTTP_RECORD   LIM_KIB(16) /* the most that one TLS record holds */

@@ -11,6 +11,10 @@ TESTS += tests/fuzz/fuzz_json
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_runner)
 tests_fuzz_fuzz_json_LDADD = sdk/libpatchbay-sdk.a $(JSON_LIBS)
 
+# The HTTP parser; with libFuzzer, on one line, from the top after configure:
+#   clang -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Isdk/include
+#     -Ihost tests/fuzz/fuzz_http_parse.c host/http/parse.c
+#     host/http/chunked.c host/base/str.c -lcrypto
 check_PROGRAMS += tests/fuzz/fuzz_http_parse tests/fuzz/http_parse_cli
 TESTS += tests/fuzz/fuzz_http_parse
 tests_fuzz_fuzz_http_parse_SOURCES = tests/fuzz/fuzz_http_parse.c \

@@ -442,7 +442,7 @@ START_TEST(tls_refusals)
     struct http_limits limits;
     int fd;
     http_limits_default(&limits);
-    limits.head_ms = 200;
+    limits.head_ms = 1000;
     start_tls(&limits);
     ck_assert_ptr_null(tls_open(&fd, "\x02h2"));
     SSL_CTX_set_max_proto_version(client_ctx, TLS1_1_VERSION);

@@ -120,7 +120,8 @@ static const struct {
      NULL, "kc", 0, 0},
     {"POST / HTTP/1.1\r\n" H "transfer-encoding:CHUNKED\r\n\r\n", "POST", "/",
      NULL, "kc", 0, 0},
-    {"POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n",
+    {"POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\n"
+     "Content-Length: 1\r\n\r\n",
      "POST", "/", NULL, "kel", 1, 0},
     {"GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n", "GET", "/", NULL, "",
      0, 0},
@@ -353,8 +354,8 @@ END_TEST
 
 START_TEST(lookup)
 {
-    static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\n"
-                               "Empty:\r\n\r\n";
+    static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n"
+                               "x-a: 2\r\nEmpty:\r\n\r\n";
     static struct parsed r;
     ck_assert_int_eq(feed(&r, text, sizeof text - 1, 0), HTTP_PARSE_DONE);
     ck_assert(str_is(http_header(&r.head, "host"), "a"));

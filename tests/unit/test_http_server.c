@@ -181,7 +181,8 @@ START_TEST(pipelining)
                     GET("/now"));
     static const char *const bodies[] = {
         "hello",
-        "piece\npiece\npiece\npiece\npiece\npiece\npiece\npiece\npiece\npiece\n",
+        "piece\npiece\npiece\npiece\npiece\n"
+        "piece\npiece\npiece\npiece\npiece\n",
         "abc",
         "no",
         "xy",
@@ -817,7 +818,7 @@ START_TEST(deadlines)
         {GET("/now"), 200}, /* then idle */
     };
     http_limits_default(&limits);
-    limits.idle_ms = limits.head_ms = limits.body_ms = 60;
+    limits.idle_ms = limits.head_ms = limits.body_ms = 250;
     start_limited();
     int fd[6];
     for (int i = 0; i < 6; i++) {
@@ -843,8 +844,8 @@ END_TEST
 START_TEST(trickle)
 {
     http_limits_default(&limits);
-    limits.head_ms = 150;
-    limits.body_ms = 150;
+    limits.head_ms = 300;
+    limits.body_ms = 600;
     start_limited();
     int fd = client_open(&h), i;
     client_send(fd, "GET /now HTTP/1.1\r\nX: ");
@@ -859,10 +860,10 @@ START_TEST(trickle)
 #if !SANITIZED
     fd = client_open(&h);
     p.fd = fd;
-    client_send(fd, POST("/echo", "20"));
-    for (i = 0; i < 20 && poll(&p, 1, 20) == 0; i++)
+    client_send(fd, POST("/echo", "40"));
+    for (i = 0; i < 40 && poll(&p, 1, 20) == 0; i++)
         client_send(fd, "x");
-    ck_assert_int_eq(i, 20);
+    ck_assert_int_eq(i, 40);
     client_read(fd, &r, false);
     ck_assert_int_eq(r.status, 200);
     reply_done(&r);
@@ -975,7 +976,7 @@ START_TEST(no_descriptors)
     low = old;
     low.rlim_cur = 200;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
-    while (n < 256 && (spare[n] = dup(0)) >= 0)
+    while (n < 256 && (spare[n] = dup(first)) >= 0)
         n++;
     ck_assert_int_gt(n, 2);
     ck_assert_int_lt(n, 256);
