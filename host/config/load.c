@@ -164,30 +164,32 @@ static void sort_issues(struct load *l)
     issues_sort(l->issues, files, l->n_docs);
 }
 
+struct config *load_run(struct load *l)
+{
+    files_read(l);
+    /* The main file, if there is one, comes first. */
+    const struct doc *d = l->main;
+    const config_setting_t *root =
+        d && d->parsed ? config_root_setting(&d->conf) : NULL;
+    read_keys(l, d, root);
+    read_server(l, d, root);
+    read_log(l, d, root);
+    read_providers(l);
+    sort_issues(l);
+    load_docs_done(l);
+    if (!l->nomem)
+        return l->c;
+    load_issue(l, true, l->c->file, 0,
+               "this configuration takes more than %zu MiB of memory, or "
+               "there is none left",
+               LIM_CONF_MEMORY >> 20);
+    cfg_free(l->c);
+    return NULL;
+}
+
 struct config *cfg_load(const struct cfg_load_options *o,
                         struct cfg_issues *issues)
 {
     struct load l;
-    if (!load_begin(&l, o, issues))
-        return NULL;
-    files_read(&l);
-    /* The main file, if there is one, comes first. */
-    const struct doc *d = l.main;
-    const config_setting_t *root =
-        d && d->parsed ? config_root_setting(&d->conf) : NULL;
-    read_keys(&l, d, root);
-    read_server(&l, d, root);
-    read_log(&l, d, root);
-    read_providers(&l);
-    sort_issues(&l);
-    load_docs_done(&l);
-    if (l.nomem) {
-        load_issue(&l, true, l.c->file, 0,
-                   "this configuration takes more "
-                   "than %zu MiB of memory",
-                   LIM_CONF_MEMORY >> 20);
-        cfg_free(l.c);
-        return NULL;
-    }
-    return l.c;
+    return load_begin(&l, o, issues) ? load_run(&l) : NULL;
 }

@@ -132,6 +132,8 @@ char *load_printf(struct load *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Kept: the config frees it, not the caller.  NULL: memory is out. */
 struct secret *load_secret(struct load *l, pbay_str bytes, bool keep);
+/* The load that load_begin() has set up; NULL: memory is out. */
+struct config *load_run(struct load *l);
 /* For a config that is not loaded whole: set up, tear down. */
 bool load_begin(struct load *l, const struct cfg_load_options *o,
                 struct cfg_issues *is);

@@ -154,8 +154,7 @@ START_TEST(too_much)
 }
 END_TEST
 
-/* --- mutations --- */
-
+/* A bit of everything. */
 static const char seed_text[] =
     "server: {\n"
     "  listen = ( \"127.0.0.1:1\", { address = \"unix:/tmp/x\"; tls = false; "
@@ -175,6 +174,53 @@ static const char seed_text[] =
     "model = \"m\"; x: { y = ( 1, \"z\" ); }; } ); };\n"
     "  loopback: { enabled = false; };\n"
     "};\n";
+
+/* The bound on memory is met at every place in turn. */
+START_TEST(out_of_memory)
+{
+    fx_file("providers.d/a.conf", "providers: { a: { type = \"echo\"; }; };");
+    fx_env("OPENAI_BASE_URL", "http://127.0.0.1/v1");
+    fx_env("https_proxy", "http://u:p@proxy:1");
+    fx.o.file = fx_file("patchbay.conf", seed_text);
+    size_t step = 16, refused = 0;
+    for (size_t max = 0;; max += step) {
+        struct load l;
+        ck_assert(load_begin(&l, &fx.o, &fx.issues));
+        l.arena->max = l.arena->used + max;
+        struct config *c = load_run(&l);
+        cfg_issues_done(&fx.issues);
+        cfg_free(c);
+        if (c)
+            break;
+        refused++;
+    }
+    ck_assert_uint_gt(refused, 200);
+}
+END_TEST
+
+START_TEST(too_much_for_memory)
+{
+    static char big[2040];
+    memset(big, 'x', sizeof big - 1);
+    fx_env("B", big);
+    char *text = malloc(1 << 20), *at = text;
+    ck_assert_ptr_nonnull(text);
+    at += sprintf(at, "providers: { loopback: { models = [ \"a\"");
+    for (int i = 0; i < 80; i++) {
+        at += sprintf(at, ", \"");
+        for (int k = 0; k < 500; k++)
+            at += sprintf(at, "${B}");
+        at += sprintf(at, "\"");
+    }
+    sprintf(at, " ]; }; };");
+    fx.o.file = fx_file("patchbay.conf", text);
+    ck_assert_ptr_null(cfg_load(&fx.o, &fx.issues));
+    fx_error(0, "more than 64 MiB of memory");
+    free(text);
+}
+END_TEST
+
+/* --- mutations --- */
 
 static size_t mutate(uint64_t *rnd, char *text, size_t n, size_t room)
 {
@@ -259,6 +305,8 @@ Suite *config_broken_suite(void)
     tcase_add_test(t, good_oddities);
     tcase_add_test(t, nul_and_binary);
     tcase_add_test(t, too_much);
+    tcase_add_test(t, out_of_memory);
+    tcase_add_test(t, too_much_for_memory);
     tcase_add_test(t, mutations);
     suite_add_tcase(s, t);
     return s;
