@@ -45,9 +45,9 @@ struct driver_how {
     size_t cut;   /* after so many bytes of the last reply it breaks off;
                    * SIZE_MAX: it does not */
     bool clean;   /* with cut: the body just ends there, as if complete */
-    unsigned stop_after; /* emit() says PBAY_STOPPED from this event on; 0: no */
+    unsigned stop_after; /* emit() says PBAY_STOPPED after so many; 0: never */
     size_t memory; /* what the plugin may have for the call; 0: as a host */
-    bool no_wants; /* only what is always wanted, whatever the transcript says */
+    bool no_wants; /* only what is always wanted; not as the transcript says */
 };
 #define DRIVER_AS_RECORDED ((struct driver_how){.cut = SIZE_MAX})
 

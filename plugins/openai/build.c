@@ -144,7 +144,8 @@ static int reasons(pbay_str model)
 static void edit_limit(const struct openai *o, const pbay_request *req,
                        struct edits *e)
 {
-    pbay_str old_name = OA("max_tokens"), new_name = OA("max_completion_tokens");
+    pbay_str old_name = OA("max_tokens");
+    pbay_str new_name = OA("max_completion_tokens");
     pbay_str old_value = find(req, "max_tokens");
     pbay_str new_value = find(req, "max_completion_tokens");
     int to_new = o->max_tokens_field == LIMIT_NEW ||
@@ -173,7 +174,8 @@ static int ours(pbay_str name)
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t n = strlen(names[i]), k = 0;
-        while (k < n && k < name.n && (name.p[k] | 0x20) == (names[i][k] | 0x20))
+        while (k < n && k < name.n &&
+               (name.p[k] | 0x20) == (names[i][k] | 0x20))
             k++;
         if (k == n && name.n == n)
             return 1;
@@ -391,7 +393,7 @@ static pbay_rc build_image(struct openai *o, struct call *c,
     return post(o, c, req, o->images_path, &e, x);
 }
 
-pbay_rc oa_build(struct openai *o, struct call *c, const pbay_request *req,
+pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
                  pbay_exchange *x)
 {
     struct edits none = {.n = 0};

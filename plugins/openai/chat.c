@@ -11,7 +11,7 @@
 
 static pbay_rc too_many(struct openai *o, struct call *c)
 {
-    return oa_error(o, c, PBAY_E_PROTOCOL,
+    return oai_error(o, c, PBAY_E_PROTOCOL,
                     "the reply has more choices or tool calls than can be");
 }
 
@@ -66,11 +66,11 @@ static pbay_rc text_event(struct openai *o, struct call *c,
 {
     pbay_event ev = {.type = type, .choice = ch->index, .json = logprobs};
 
-    if (!oa_wants(c, type))
+    if (!oai_wants(c, type))
         return PBAY_OK;
     if (filled(value))
-        return oa_emit_text(o, c, &ev, value);
-    return logprobs.n ? oa_emit(o, c, &ev) : PBAY_OK;
+        return oai_emit_text(o, c, &ev, value);
+    return logprobs.n ? oai_emit(o, c, &ev) : PBAY_OK;
 }
 
 /* Mistral's content in parts: text, refusal, and thinking, which has parts of
@@ -176,13 +176,13 @@ static pbay_rc tool_piece(struct openai *o, struct call *c,
                      .index = t->index};
     char type = pbay_json_type(args);
 
-    if (!oa_wants(c, PBAY_EV_CALL))
+    if (!oai_wants(c, PBAY_EV_CALL))
         return PBAY_OK;
     if (!t->started) {
         if (!filled(name)) {
             if (!filled(args) && type != 'o')
                 return PBAY_OK; /* the name may still come */
-            return oa_error(o, c, PBAY_E_PROTOCOL,
+            return oai_error(o, c, PBAY_E_PROTOCOL,
                             "the reply calls a tool without naming it");
         }
         if (!t->id.n)
@@ -195,11 +195,11 @@ static pbay_rc tool_piece(struct openai *o, struct call *c,
     }
     if (type == 'o') {
         ev.text = args; /* Mistral may send the object itself */
-        return oa_emit(o, c, &ev);
+        return oai_emit(o, c, &ev);
     }
     if (filled(args))
-        return oa_emit_text(o, c, &ev, args);
-    return ev.id.n ? oa_emit(o, c, &ev) : PBAY_OK;
+        return oai_emit_text(o, c, &ev, args);
+    return ev.id.n ? oai_emit(o, c, &ev) : PBAY_OK;
 }
 
 static pbay_rc tool(struct openai *o, struct call *c, struct choice *ch,
@@ -273,7 +273,7 @@ static pbay_rc stop_now(struct openai *o, struct call *c, struct choice *ch,
 
     ch->stopped = 1;
     ch->held_stop = 0;
-    return oa_emit(o, c, &ev);
+    return oai_emit(o, c, &ev);
 }
 
 static pbay_rc stop(struct openai *o, struct call *c, struct choice *ch,
@@ -282,10 +282,10 @@ static pbay_rc stop(struct openai *o, struct call *c, struct choice *ch,
     uint32_t code = PBAY_STOP_END;
 
     if (pbay_json_is(word, "error"))
-        return oa_error(o, c, PBAY_E_UPSTREAM,
+        return oai_error(o, c, PBAY_E_UPSTREAM,
                         "the provider ended the answer with an error");
     if (pbay_json_is(word, "insufficient_system_resource")) /* DeepSeek */
-        return oa_error(o, c, PBAY_E_OVERLOADED,
+        return oai_error(o, c, PBAY_E_OVERLOADED,
                         "the provider ran out of resources during the answer");
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
         if (pbay_json_is(word, stops[i].word))
@@ -301,7 +301,7 @@ static pbay_rc stop(struct openai *o, struct call *c, struct choice *ch,
     return stop_now(o, c, ch, code, pbay_text(o->host, c->call, word));
 }
 
-pbay_rc oa_stops(struct openai *o, struct call *c)
+pbay_rc oai_stops(struct openai *o, struct call *c)
 {
     struct choice *ch, *lowest;
     pbay_rc rc = PBAY_OK;
@@ -382,9 +382,9 @@ static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
     int whole;
     pbay_rc rc = PBAY_OK;
 
-    oa_fields(item, choice_names, f, C_COUNT);
+    oai_fields(item, choice_names, f, C_COUNT);
     whole = pbay_json_type(f[C_DELTA]) != 'o';
-    oa_fields(f[whole ? C_MESSAGE : C_DELTA], message_names, m, M_COUNT);
+    oai_fields(f[whole ? C_MESSAGE : C_DELTA], message_names, m, M_COUNT);
     logprobs = pbay_json_get(f[C_LOGPROBS], "content");
     if (!present(logprobs))
         logprobs = (pbay_str){NULL, 0};
@@ -397,7 +397,7 @@ static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
     if (ch->stopped)
         return PBAY_OK; /* a stop is the last of its choice */
     if (!c->content && (answers(m) || logprobs.n || filled(f[C_FINISH])))
-        rc = oa_content(o, c);
+        rc = oai_content(o, c);
     if (rc == PBAY_OK)
         rc = message(o, c, ch, m, logprobs, whole);
     if (rc == PBAY_OK && filled(f[C_FINISH]))
@@ -405,7 +405,7 @@ static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
     return rc;
 }
 
-pbay_rc oa_choices(struct openai *o, struct call *c, pbay_str choices)
+pbay_rc oai_choices(struct openai *o, struct call *c, pbay_str choices)
 {
     pbay_str item;
     size_t pos = 0;

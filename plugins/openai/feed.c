@@ -10,7 +10,7 @@ struct view {
     pbay_str id, model, choices, usage, error, groq, object, message, detail;
 };
 
-void oa_fields(pbay_str object, const pbay_str *names, pbay_str *values,
+void oai_fields(pbay_str object, const pbay_str *names, pbay_str *values,
                size_t n)
 {
     pbay_str key, value;
@@ -33,7 +33,7 @@ static void view(pbay_str data, struct view *v)
         PBAY_LIT("object"), PBAY_LIT("message"), PBAY_LIT("detail")};
     pbay_str f[sizeof names / sizeof *names];
 
-    oa_fields(data, names, f, sizeof names / sizeof *names);
+    oai_fields(data, names, f, sizeof names / sizeof *names);
     *v = (struct view){f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]};
 }
 
@@ -161,17 +161,17 @@ static pbay_rc limits(struct openai *o, struct call *c, const pbay_head *head)
     put_limits(&w, head, "tokens", &any);
     pbay_out_cstr(&w, "}");
     ev.json = (pbay_str){w.p, w.n};
-    return any && !w.failed ? oa_emit(o, c, &ev) : PBAY_OK;
+    return any && !w.failed ? oai_emit(o, c, &ev) : PBAY_OK;
 }
 
-pbay_rc oa_head(struct openai *o, struct call *c, pbay_head *head)
+pbay_rc oai_head(struct openai *o, struct call *c, pbay_head *head)
 {
     c->framing = head->framing;
     keep_head(o, c, head);
     /* JSON where a stream was asked: the whole answer, so all of it is told. */
     if ((c->flags & PBAY_RQ_STREAM) && c->framing == PBAY_FRAME_WHOLE)
         c->want = ~0u;
-    return oa_wants(c, PBAY_EV_LIMITS) ? limits(o, c, head) : PBAY_OK;
+    return oai_wants(c, PBAY_EV_LIMITS) ? limits(o, c, head) : PBAY_OK;
 }
 
 /* -------------------------------------------------------------------- chat */
@@ -197,15 +197,15 @@ static int empty_list(pbay_str list)
 static pbay_rc answer(struct openai *o, struct call *c, const struct view *v)
 {
     pbay_str usage = v->usage;
-    pbay_rc rc = oa_begin(o, c, v->id, v->model);
+    pbay_rc rc = oai_begin(o, c, v->id, v->model);
 
     if (rc == PBAY_OK)
-        rc = oa_choices(o, c, v->choices);
+        rc = oai_choices(o, c, v->choices);
     if (rc != PBAY_OK)
         return rc;
     if (is_null(usage))
         usage = pbay_json_get(v->groq, "usage");
-    rc = oa_usage(o, c, usage);
+    rc = oai_usage(o, c, usage);
     /* The chunk we asked for and the client did not. */
     if (rc == PBAY_OK && (c->flags & PBAY_RQ_PASS) && c->usage_added &&
         empty_list(v->choices) && pbay_json_type(v->usage) == 'o')
@@ -220,13 +220,13 @@ static pbay_rc feed_chat(struct openai *o, struct call *c, pbay_str data,
     pbay_rc rc;
 
     if (bare_error(v))
-        return oa_error_body(o, c, data);
+        return oai_error_body(o, c, data);
     if (whole && (pbay_json_type(v->choices) != 'a' || empty_list(v->choices)))
-        return oa_error(o, c, PBAY_E_PROTOCOL,
+        return oai_error(o, c, PBAY_E_PROTOCOL,
                         "the reply is no chat completion: it has no choices");
     rc = answer(o, c, v);
     if (rc == PBAY_OK && whole) {
-        rc = oa_stops(o, c);
+        rc = oai_stops(o, c);
         c->ended = 1;
     }
     return rc;
@@ -238,9 +238,9 @@ static pbay_rc end_mark(struct openai *o, struct call *c)
 
     if (c->op == PBAY_OP_CHAT) {
         if (!c->choices)
-            return oa_error(o, c, PBAY_E_PROTOCOL,
+            return oai_error(o, c, PBAY_E_PROTOCOL,
                             "the reply ended without an answer");
-        rc = oa_stops(o, c);
+        rc = oai_stops(o, c);
     }
     c->ended = 1;
     return rc == PBAY_OK ? PBAY_END : rc;
@@ -255,40 +255,40 @@ static pbay_rc read_record(struct openai *o, struct call *c,
 
     if (pbay_json_check(data, NULL) < 0)
         return rec->event.n && is_text(rec->event, "error")
-                   ? oa_error_body(o, c, data)
-                   : oa_error(o, c, PBAY_E_PROTOCOL,
+                   ? oai_error_body(o, c, data)
+                   : oai_error(o, c, PBAY_E_PROTOCOL,
                               c->framing == PBAY_FRAME_SSE
                                   ? "an event of the reply is not JSON"
                                   : "the reply is not JSON");
     view(data, &v);
     if (!is_null(v.error) || is_text(rec->event, "error"))
-        return oa_error_body(o, c, data);
+        return oai_error_body(o, c, data);
     if (!is_null(pbay_json_get(v.groq, "error")))
-        return oa_error_body(o, c, v.groq);
+        return oai_error_body(o, c, v.groq);
     if (c->op != PBAY_OP_CHAT)
-        return oa_items(o, c, data);
+        return oai_items(o, c, data);
     if (pbay_json_type(data) == 'a') /* [{"error":{..}}] */
-        return oa_error_body(o, c, data);
+        return oai_error_body(o, c, data);
     if (pbay_json_type(data) != 'o')
-        return oa_error(o, c, PBAY_E_PROTOCOL,
+        return oai_error(o, c, PBAY_E_PROTOCOL,
                         "a part of the reply is no JSON object");
     return feed_chat(o, c, data, &v);
 }
 
-pbay_rc oa_feed(struct openai *o, struct call *c, const pbay_record *rec)
+pbay_rc oai_feed(struct openai *o, struct call *c, const pbay_record *rec)
 {
     pbay_str data = trim(rec->data);
 
     if (c->failed)
         return PBAY_FAIL;
     if (c->head.status >= 300 && c->head.status < 400)
-        return oa_error_body(o, c,
+        return oai_error_body(o, c,
                              OA("the provider sends us elsewhere; base_url "
                                 "must be the address itself"));
     if (c->head.status < 200 || c->head.status > 299)
-        return oa_error_body(o, c, data);
+        return oai_error_body(o, c, data);
     if (c->op == PBAY_OP_RAW)
-        return oa_content(o, c);
+        return oai_content(o, c);
     if (c->framing == PBAY_FRAME_SSE) {
         if (is_text(data, "[DONE]"))
             return end_mark(o, c);
@@ -299,14 +299,14 @@ pbay_rc oa_feed(struct openai *o, struct call *c, const pbay_record *rec)
     return read_record(o, c, rec, data);
 }
 
-pbay_rc oa_finish(struct openai *o, struct call *c, pbay_rc why)
+pbay_rc oai_finish(struct openai *o, struct call *c, pbay_rc why)
 {
     struct choice *ch;
 
     if (why != PBAY_OK || c->failed || c->ended)
         return PBAY_OK;
     if (c->op == PBAY_OP_IMAGE && c->framing == PBAY_FRAME_SSE && !c->images)
-        return oa_error(o, c, PBAY_E_PROTOCOL,
+        return oai_error(o, c, PBAY_E_PROTOCOL,
                         "the stream ended before an image was complete");
     if (c->op != PBAY_OP_CHAT || !o->end_at_finish || !c->choices)
         return PBAY_OK;
@@ -314,5 +314,5 @@ pbay_rc oa_finish(struct openai *o, struct call *c, pbay_rc why)
     for (ch = c->choices; ch; ch = ch->next)
         if (!ch->held_stop)
             return PBAY_OK;
-    return oa_stops(o, c);
+    return oai_stops(o, c);
 }

@@ -18,7 +18,7 @@ static pbay_rc item(struct openai *o, struct call *c, const char *name,
     pbay_event ev = {.type = PBAY_EV_ITEM, .index = index, .json = json};
 
     ev.name = (pbay_str){name, strlen(name)};
-    return oa_wants(c, PBAY_EV_ITEM) ? oa_emit(o, c, &ev) : PBAY_OK;
+    return oai_wants(c, PBAY_EV_ITEM) ? oai_emit(o, c, &ev) : PBAY_OK;
 }
 
 /* --------------------------------------------------------------- embeddings */
@@ -48,14 +48,14 @@ static pbay_rc floats(struct openai *o, struct call *c, pbay_event *ev,
     while (i < n && pbay_json_next(list, &pos, NULL, &v)) {
         double d;
         if (pbay_json_f64(v, &d) < 0 || d > FLT_MAX || d < -FLT_MAX)
-            return oa_error(o, c, PBAY_E_PROTOCOL,
+            return oai_error(o, c, PBAY_E_PROTOCOL,
                             "an embedding of the reply has a value that is no "
                             "32 bit number");
         (*room)[i++] = (float)d;
     }
     ev->code = PBAY_VEC_F32;
     ev->text = (pbay_str){(const char *)*room, i * sizeof **room};
-    return oa_emit(o, c, ev);
+    return oai_emit(o, c, ev);
 }
 
 static pbay_rc vector(struct openai *o, struct call *c, pbay_str entry,
@@ -71,7 +71,7 @@ static pbay_rc vector(struct openai *o, struct call *c, pbay_str entry,
     if (pbay_json_type(v) == 'a')
         return floats(o, c, &ev, v, room, room_n);
     if (pbay_json_type(v) != 's')
-        return oa_error(o, c, PBAY_E_PROTOCOL,
+        return oai_error(o, c, PBAY_E_PROTOCOL,
                         "an entry of the reply has no embedding");
     ev.code = PBAY_VEC_BASE64;
     /* Base64 may have its slashes escaped; nothing else needs it. */
@@ -82,7 +82,7 @@ static pbay_rc vector(struct openai *o, struct call *c, pbay_str entry,
         if (!ev.text.p)
             return PBAY_NOMEM;
     }
-    return oa_emit(o, c, &ev);
+    return oai_emit(o, c, &ev);
 }
 
 static pbay_rc embeddings(struct openai *o, struct call *c, pbay_str body)
@@ -94,8 +94,8 @@ static pbay_rc embeddings(struct openai *o, struct call *c, pbay_str body)
     pbay_rc rc = PBAY_OK;
 
     if (!has_items(data))
-        return oa_error(o, c, PBAY_E_PROTOCOL, "the reply has no embeddings");
-    while (rc == PBAY_OK && oa_wants(c, PBAY_EV_VECTOR) &&
+        return oai_error(o, c, PBAY_E_PROTOCOL, "the reply has no embeddings");
+    while (rc == PBAY_OK && oai_wants(c, PBAY_EV_VECTOR) &&
            pbay_json_next(data, &pos, NULL, &entry))
         rc = vector(o, c, entry, place++, &room, &room_n);
     return rc;
@@ -112,7 +112,7 @@ static pbay_rc plain_list(struct openai *o, struct call *c, pbay_str list,
     pbay_rc rc = PBAY_OK;
 
     if (!has_items(list))
-        return oa_error(o, c, PBAY_E_PROTOCOL, missing);
+        return oai_error(o, c, PBAY_E_PROTOCOL, missing);
     while (rc == PBAY_OK && pbay_json_next(list, &pos, NULL, &entry))
         rc = item(o, c, name, place++, entry);
     return rc;
@@ -125,7 +125,7 @@ static pbay_rc image_event(struct openai *o, struct call *c, pbay_str data)
 
     if (pbay_json_is(type, "image_generation.completed")) {
         pbay_rc rc = item(o, c, "image", c->images++, data);
-        return rc == PBAY_OK ? oa_usage(o, c, pbay_json_get(data, "usage"))
+        return rc == PBAY_OK ? oai_usage(o, c, pbay_json_get(data, "usage"))
                              : rc;
     }
     return PBAY_OK;
@@ -261,7 +261,7 @@ static pbay_rc models(struct openai *o, struct call *c, pbay_str body)
     pbay_rc rc = PBAY_OK;
 
     if (!has_items(list))
-        return oa_error(o, c, PBAY_E_PROTOCOL, "the reply lists no models");
+        return oai_error(o, c, PBAY_E_PROTOCOL, "the reply lists no models");
     while (rc == PBAY_OK && pbay_json_next(list, &pos, NULL, &m)) {
         pbay_str id = model_id(m);
         if (!id.n)
@@ -274,7 +274,7 @@ static pbay_rc models(struct openai *o, struct call *c, pbay_str body)
             break;
     }
     if (rc == PBAY_OK && c->op == PBAY_OP_SHOW && !place)
-        return oa_error(o, c, PBAY_E_NOT_FOUND,
+        return oai_error(o, c, PBAY_E_NOT_FOUND,
                         "the provider's list has no such model");
     return rc;
 }
@@ -295,7 +295,7 @@ static pbay_rc health(struct openai *o, struct call *c, pbay_str body)
     char text[64];
 
     if (!has_items(list))
-        return oa_error(o, c, PBAY_E_PROTOCOL, "the reply lists no models");
+        return oai_error(o, c, PBAY_E_PROTOCOL, "the reply lists no models");
     snprintf(text, sizeof text, "{\"ok\":true,\"detail\":\"%zu models\"}",
              count(list));
     return item(o, c, "health", 0, (pbay_str){text, strlen(text)});
@@ -323,22 +323,22 @@ static pbay_rc read_items(struct openai *o, struct call *c, pbay_str body)
     }
 }
 
-pbay_rc oa_items(struct openai *o, struct call *c, pbay_str body)
+pbay_rc oai_items(struct openai *o, struct call *c, pbay_str body)
 {
     int lists = c->op == PBAY_OP_LIST || c->op == PBAY_OP_SHOW ||
                 c->op == PBAY_OP_HEALTH;
     pbay_rc rc = PBAY_OK;
 
     if (!lists)
-        rc = oa_begin(o, c, pbay_json_get(body, "id"),
+        rc = oai_begin(o, c, pbay_json_get(body, "id"),
                       pbay_json_get(body, "model"));
     if (rc == PBAY_OK)
-        rc = oa_content(o, c);
+        rc = oai_content(o, c);
     if (rc == PBAY_OK && c->framing == PBAY_FRAME_SSE)
         return image_event(o, c, body);
     if (rc == PBAY_OK)
         rc = read_items(o, c, body);
     if (rc == PBAY_OK && !lists)
-        rc = oa_usage(o, c, pbay_json_get(body, "usage"));
+        rc = oai_usage(o, c, pbay_json_get(body, "usage"));
     return rc;
 }

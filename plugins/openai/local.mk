@@ -18,4 +18,4 @@ plugins_openai_openai_la_CFLAGS = $(plugin_cflags)
 plugins_openai_openai_la_LDFLAGS = $(plugin_ldflags)
 plugins_openai_openai_la_LIBADD = $(plugin_libadd)
 
-EXTRA_DIST += plugins/openai/transcripts
+EXTRA_DIST += plugins/openai/README.md plugins/openai/transcripts

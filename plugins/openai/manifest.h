@@ -11,7 +11,8 @@
 #define CAP_SEES CAP_CHAT ",\"vision\""
 #define CAP_THINKS CAP_SEES ",\"reasoning\",\"long_context\""
 
-#define MODEL(match, caps) "{\"match\":\"" match "\",\"capabilities\":[" caps "]}"
+#define MODEL(match, caps)                                                     \
+    "{\"match\":\"" match "\",\"capabilities\":[" caps "]}"
 #define SIZED(match, caps, window, output)                                     \
     "{\"match\":\"" match "\",\"capabilities\":[" caps "],"                    \
     "\"context_window\":" #window ",\"max_output\":" #output "}"

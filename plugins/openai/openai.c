@@ -173,7 +173,7 @@ static pbay_rc build(void *inst, void *st, pbay_call *call,
     struct call *c = st;
 
     c->call = call;
-    return oa_build(inst, c, req, x);
+    return oai_build(inst, c, req, x);
 }
 
 static pbay_rc head(void *inst, void *st, pbay_call *call, pbay_head *h)
@@ -181,7 +181,7 @@ static pbay_rc head(void *inst, void *st, pbay_call *call, pbay_head *h)
     struct call *c = st;
 
     c->call = call;
-    return oa_head(inst, c, h);
+    return oai_head(inst, c, h);
 }
 
 static pbay_rc feed(void *inst, void *st, pbay_call *call,
@@ -190,7 +190,7 @@ static pbay_rc feed(void *inst, void *st, pbay_call *call,
     struct call *c = st;
 
     c->call = call;
-    return oa_feed(inst, c, rec);
+    return oai_feed(inst, c, rec);
 }
 
 static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
@@ -198,7 +198,7 @@ static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
     struct call *c = st;
 
     c->call = call;
-    return oa_finish(inst, c, why);
+    return oai_finish(inst, c, why);
 }
 
 static const pbay_codec codec = {

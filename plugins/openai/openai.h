@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside openai.so: the instance, the state of a call, and what its files ask of
- * each other.  An instance is immutable once made; a state belongs to one call. */
+/* Inside openai.so: the instance, the state of a call, and what its files ask
+ * of each other.  An instance is immutable once made; a state belongs to one
+ * call. */
 #ifndef PBAY_OPENAI_H
 #define PBAY_OPENAI_H
 
@@ -59,47 +60,48 @@ struct call {
 };
 
 /* --- build.c */
-pbay_rc oa_build(struct openai *o, struct call *c, const pbay_request *req,
+pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
                  pbay_exchange *x);
 
 /* --- feed.c */
-pbay_rc oa_head(struct openai *o, struct call *c, pbay_head *head);
-pbay_rc oa_feed(struct openai *o, struct call *c, const pbay_record *rec);
-pbay_rc oa_finish(struct openai *o, struct call *c, pbay_rc why);
+pbay_rc oai_head(struct openai *o, struct call *c, pbay_head *head);
+pbay_rc oai_feed(struct openai *o, struct call *c, const pbay_record *rec);
+pbay_rc oai_finish(struct openai *o, struct call *c, pbay_rc why);
 
 /* --- chat.c: `choices` of a chunk or a whole reply */
-pbay_rc oa_choices(struct openai *o, struct call *c, pbay_str choices);
+pbay_rc oai_choices(struct openai *o, struct call *c, pbay_str choices);
 /* The answer is over: stops that waited, and those that never came. */
-pbay_rc oa_stops(struct openai *o, struct call *c);
+pbay_rc oai_stops(struct openai *o, struct call *c);
 
 /* --- items.c: replies that are lists */
-pbay_rc oa_items(struct openai *o, struct call *c, pbay_str body);
+pbay_rc oai_items(struct openai *o, struct call *c, pbay_str body);
 
 /* --- usage.c */
-pbay_rc oa_usage(struct openai *o, struct call *c, pbay_str usage);
+pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage);
 
 /* The values of some members, found in one walk through the object; n is at
- * most OA_FIELDS.  A name that occurs twice counts with its last value. */
-#define OA_FIELDS 16
-void oa_fields(pbay_str object, const pbay_str *names, pbay_str *values,
+ * most OAI_FIELDS.  A name that occurs twice counts with its last value. */
+#define OAI_FIELDS 16
+void oai_fields(pbay_str object, const pbay_str *names, pbay_str *values,
                size_t n);
 
 /* --- emit.c: events; all return PBAY_OK or the reason to stop */
-pbay_rc oa_emit(struct openai *o, struct call *c, pbay_event *ev);
+pbay_rc oai_emit(struct openai *o, struct call *c, pbay_event *ev);
 /* The reply exists; once. */
-pbay_rc oa_begin(struct openai *o, struct call *c, pbay_str id, pbay_str model);
+pbay_rc oai_begin(struct openai *o, struct call *c, pbay_str id,
+                  pbay_str model);
 /* This record carries something of the answer; once, when passing on. */
-pbay_rc oa_content(struct openai *o, struct call *c);
+pbay_rc oai_content(struct openai *o, struct call *c);
 /* ERROR from an error body, or with words of our own; PBAY_FAIL. */
-pbay_rc oa_error_body(struct openai *o, struct call *c, pbay_str body);
-pbay_rc oa_error(struct openai *o, struct call *c, uint32_t kind,
+pbay_rc oai_error_body(struct openai *o, struct call *c, pbay_str body);
+pbay_rc oai_error(struct openai *o, struct call *c, uint32_t kind,
                  const char *message);
 /* A JSON string's text, as many events like *ev as it takes; ev->json goes with
  * the first. */
-pbay_rc oa_emit_text(struct openai *o, struct call *c, pbay_event *ev,
+pbay_rc oai_emit_text(struct openai *o, struct call *c, pbay_event *ev,
                      pbay_str value);
 
-static inline int oa_wants(const struct call *c, uint32_t ev)
+static inline int oai_wants(const struct call *c, uint32_t ev)
 {
     return (c->want & PBAY_WANT(ev)) != 0;
 }

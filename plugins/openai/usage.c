@@ -74,7 +74,7 @@ static void cost(const struct openai *o, pbay_usage *u, pbay_str usage)
 }
 
 /* Chat completions, embeddings and images name the same things differently. */
-pbay_rc oa_usage(struct openai *o, struct call *c, pbay_str usage)
+pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage)
 {
     pbay_usage u = {.size = sizeof u};
     pbay_event ev = {.type = PBAY_EV_USAGE, .usage = &u};
@@ -111,5 +111,5 @@ pbay_rc oa_usage(struct openai *o, struct call *c, pbay_str usage)
         u.cache_read > u.input)
         u.input += u.cache_read;
     cost(o, &u, usage);
-    return u.known ? oa_emit(o, c, &ev) : PBAY_OK;
+    return u.known ? oai_emit(o, c, &ev) : PBAY_OK;
 }

@@ -22,7 +22,8 @@
     "\"license\":\"MIT\",\"name\":\"Echo\",\"kind\":\"codec\","               \
     "\"env\":{\"ECHO_URL\":\"base_url\",\"ECHO_KEY\":\"api_key\"},"           \
     "\"needs\":[\"base_url\"],"                                               \
-    "\"models\":[{\"match\":\"echo-*\",\"capabilities\":[\"text\",\"chat\"]}]," \
+    "\"models\":[{\"match\":\"echo-*\","                                    \
+    "\"capabilities\":[\"text\",\"chat\"]}],"                               \
     "\"keys\":[{\"name\":\"loud\",\"type\":\"bool\",\"default\":false,"       \
     "\"doc\":\"Ask the server to shout\"}]}"
 

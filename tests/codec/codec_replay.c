@@ -290,8 +290,9 @@ static void memory(struct driver *d, const struct transcript *t)
 /* Nothing wanted but what always is: those events are the same, in order. */
 static void no_wants(struct driver *d, const struct transcript *t)
 {
-    static const char *const always[] = {"{\"ev\":\"stop\"", "{\"ev\":\"usage\"",
-                                         "{\"ev\":\"error\"", "{\"end\""};
+    static const char *const always[] = {
+        "{\"ev\":\"stop\"", "{\"ev\":\"usage\"", "{\"ev\":\"error\"",
+        "{\"end\""};
     struct driver_how how = DRIVER_AS_RECORDED;
     struct driver_result r;
     size_t k = 0;
@@ -487,7 +488,8 @@ static void self_check(struct driver *d, const struct transcript *t)
     free(want);
 }
 
-static void run_file(const pbay_plugin *plugin, const char *path, bool only_show)
+static void run_file(const pbay_plugin *plugin, const char *path,
+                     bool only_show)
 {
     struct transcript *t = load(path);
     struct driver *d;

@@ -10,7 +10,7 @@
 #include "manager/codec_driver.h"
 #include <patchbay/json.h>
 
-/* ------------------------------------------- a codec that does what is asked */
+/* ------------------------------------------ a codec that does what is asked */
 
 /* Each record is a list of words, each one deed. */
 struct bad {
@@ -137,7 +137,7 @@ static const pbay_plugin bad_plugin = {.magic = PBAY_MAGIC,
                                        .destroy = free,
                                        .extension = bad_extension};
 
-/* ----------------------------------------------------------------- replaying */
+/* ---------------------------------------------------------------- replaying */
 
 #define FIRST                                                                 \
     "{\"patchbay_transcript\":1,\"op\":\"chat\",\"flags\":[\"stream\"]}\n"
@@ -310,7 +310,7 @@ START_TEST(test_no_instance)
 }
 END_TEST
 
-/* --------------------------------------------------------------- transcripts */
+/* -------------------------------------------------------------- transcripts */
 
 START_TEST(test_transcript)
 {

@@ -223,7 +223,8 @@ END_TEST
 
 START_TEST(test_members)
 {
-    pbay_str s = c(" { \"model\" : \"m\" ,\"a\\\"b\":[1, 2],\"o\":{\"p\":-1}}\n");
+    pbay_str s =
+        c(" { \"model\" : \"m\" ,\"a\\\"b\":[1, 2],\"o\":{\"p\":-1}}\n");
     pbay_kv kv[8];
     size_t n, at;
 
