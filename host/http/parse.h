@@ -62,8 +62,8 @@ int http_chunked_step(struct http_chunked *c, pbay_str in, size_t *used,
 
 /* Percent-decode a path into dst (room >= path.n always suffices); length, or
  * -1 for bad escapes, control bytes, or one that decodes to '/'-traversal
- * ("..").  "%2F" is decoded to '/': model ids contain slashes and clients escape
- * them. */
+ * ("..").  "%2F" is decoded to '/': model ids contain slashes and clients
+ * escape them. */
 int64_t http_decode_path(pbay_str path, char *dst, size_t room);
 
 #endif
