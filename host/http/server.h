@@ -138,7 +138,8 @@ struct http_listener *http_listen(const char *addr,
 const char *http_listener_name(const struct http_listener *l);
 /* Does it take connections from this machine only? */
 bool http_listener_local(const struct http_listener *l);
-/* Stop accepting; [loops[0]'s thread]. */
+/* Stop accepting; [loops[0]'s thread], before any of the servers is freed.
+ * Connections that were accepted stay. */
 void http_listener_free(struct http_listener *l);
 
 /* Certificate chain and key in PEM files; TLS 1.2 and up.  Makes the process
