@@ -70,7 +70,7 @@ class Host:
     def write_conf(self, providers, server="", top="",
                    listen='"127.0.0.1:0"'):
         with open(self.conf, "w") as f:
-            f.write('server: { listen = [ %s ]; control_socket = "%s"; '
+            f.write('server: { listen = ( %s ); control_socket = "%s"; '
                     'state_dir = "%s"; %s };\nlog: { level = "%s"; };\n'
                     'providers: { %s };\n%s\n'
                     % (listen, self.control_path, self.dir, server, self.log,
