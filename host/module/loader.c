@@ -153,7 +153,7 @@ static int open_locked(const char *path, const struct manifest *note,
     lt_dlhandle h = lt_dlopen(path);
     if (!h) {
         mf_fail(err,
-                "cannot be loaded: %s (something it needs is not "
+                "the dynamic linker refuses it: %s (something it needs is not "
                 "installed, or it was linked without it)",
                 without_path(last_error ? last_error : lt_dlerror(), path));
         return -ENOEXEC;

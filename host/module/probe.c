@@ -212,7 +212,9 @@ static void follow(struct child *c)
         bool over = ended(c);
         if (!over && left <= 0)
             break;
-        int timeout = over ? 0 : left < TICK_MS ? (int)left : TICK_MS;
+        /* With both pipes closed its end is a matter of microseconds. */
+        int tick = p[0].fd < 0 && p[1].fd < 0 ? 1 : TICK_MS;
+        int timeout = over ? 0 : left < tick ? (int)left : tick;
         int ready = poll(p, 2, timeout);
         if (ready < 0 && errno != EINTR)
             break;

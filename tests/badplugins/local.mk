@@ -57,3 +57,6 @@ tests/badplugins/built.stamp: $(bad_sources) $(patchbayinclude_HEADERS)
 check_DATA += tests/badplugins/built.stamp
 CLEANFILES += tests/badplugins/built.stamp $(bad_dir)/*.so \
 	$(bad_dir)/v1/*.so $(bad_dir)/v2/*.so
+
+dist_check_SCRIPTS += tests/badplugins/beside.sh
+TESTS += tests/badplugins/beside.sh

@@ -199,9 +199,11 @@ static const struct {
     {"note_differs", "differ from byte", false, false},
     {"no_functions", "its table lacks create()", false, false},
     {"no_entry", "has no function pbay_provider_entry()", false, false},
-    {"undefined", "cannot be loaded: undefined symbol: nobody_has_this", false,
+    {"undefined",
+     "the dynamic linker refuses it: undefined symbol: nobody_has_this", false,
      false},
-    {"missing_dep", "cannot be loaded: libpatchbay-nowhere.so.1: cannot open",
+    {"missing_dep",
+     "the dynamic linker refuses it: libpatchbay-nowhere.so.1: cannot open",
      false, false},
 };
 #define N_BAD (sizeof bad / sizeof *bad)
