@@ -38,19 +38,22 @@ void answer_report(struct cli *cli, const struct answer *a)
     struct out *o = &cli->err;
     struct json_object *r = a->report;
     pbay_str answered = js_str(r, "model_answered", STR(""));
+    pbay_str model = js_str(r, "model", STR(""));
 
+    if (!model.n) /* the provider's default */
+        model = answered;
     out_flush(&cli->out);
     out_fresh_line(o);
     out_c(o, "route:  ");
     out_text(o, js_str(r, "provider", STR("?")));
     out_c(o, "/");
-    out_text(o, js_str(r, "model", STR("?")));
+    out_text(o, model);
     out_c(o, " (");
     out_text(o, js_str(r, "reason", STR("no rule named")));
     if (js_int(r, "attempts", 1) != 1)
         out_f(o, "; %lld attempts", (long long)js_int(r, "attempts", 1));
     out_c(o, ")");
-    if (answered.n && !str_eq(answered, js_str(r, "model", STR("")))) {
+    if (answered.n && !str_eq(answered, model)) {
         out_c(o, ", answered by ");
         out_text(o, answered);
     }

@@ -17,7 +17,7 @@ static const char help[] =
     "Prints\na line {\"index\":0,\"embedding\":[...]} for each; with --json "
     "one "
     "object with all\nof them and what it cost.\n\n"
-    "  -m, --model NAME  provider/model, a model's name, or a provider's\n"
+    "  -m, --model NAME  provider/model, or a model's name\n"
     "      --dimensions N\n                    length of the vectors, where "
     "the model can choose\n";
 

@@ -14,16 +14,20 @@ static int run(struct cli *cli, int argc, char **argv)
 {
     int opt = cli_no_options(cli, argc, argv), status;
     struct json_object *result, *warnings;
+    struct client_error e;
 
     if (opt)
         return cli_opt_status(opt);
     if (optind < argc)
         return cli_usage(cli, "unexpected operand %s", argv[optind]);
     status = cli_open_running(cli);
-    if (!status)
-        status = cli_ask(cli, "reload", STR("{}"), &result);
     if (status)
-        return status == EXIT_FAILED ? EXIT_CONFIG : status;
+        return status;
+    if (client_ask(cli->host.client, "reload", STR("{}"), &result, &e)) {
+        if (*e.kind) /* the host's own refusal */
+            e.status = EXIT_CONFIG;
+        return cli_fail(cli, &e);
+    }
     if (cli->json) {
         cli_print_json(cli, result);
         return EXIT_OK;

@@ -34,39 +34,47 @@ enum {
 
 /* --- the codec --- */
 
-/* The type of an instance that the configuration names; malloc'd. */
-static char *configured_type(const struct cfg_load_options *load,
-                             const char *name)
+/* Which module, and with which keys of its own. */
+struct target {
+    struct module *module;
+    char *config; /* malloc'd; NULL: none */
+};
+
+/* A provider of the configuration: its type and keys. */
+static void find_configured(struct target *to, struct manifests *m,
+                            const struct cfg_load_options *load, pbay_str name)
 {
     struct cfg_issues issues = {0};
     struct config *c = cfg_load(load, &issues);
-    char *type = NULL;
 
-    for (size_t i = 0; c && i < c->n_providers; i++)
-        if (!strcmp(c->providers[i].name, name) && c->providers[i].manifest)
-            type = str_dup(str_c(c->providers[i].manifest->id));
+    for (size_t i = 0; c && i < c->n_providers; i++) {
+        const struct cfg_provider *p = &c->providers[i];
+        if (!str_is(name, p->name) || !p->manifest)
+            continue;
+        if (!to->module)
+            to->module = catalogue_find(&m->modules, str_c(p->manifest->id));
+        to->config = str_dup(str_c(p->plugin_config));
+    }
     cfg_issues_done(&issues);
     if (c)
         cfg_free(c);
-    return type;
 }
 
-static struct module *find_module(struct manifests *m, const struct replay *r,
-                                  const struct cfg_load_options *load,
-                                  const char *name)
+/* A provider's name is that of one in the configuration, else of a module. */
+static struct target find_target(struct manifests *m, const struct replay *r,
+                                 const struct cfg_load_options *load,
+                                 const struct transcript *t)
 {
-    struct module *mod;
-    char *type;
+    struct target to = {NULL, NULL};
 
-    if (r->type)
-        return catalogue_find(&m->modules, str_c(r->type));
-    mod = catalogue_find(&m->modules, str_c(name));
-    if (mod)
-        return mod;
-    type = configured_type(load, name);
-    mod = type ? catalogue_find(&m->modules, str_c(type)) : NULL;
-    free(type);
-    return mod;
+    if (r->type) {
+        to.module = catalogue_find(&m->modules, str_c(r->type));
+        return to;
+    }
+    find_configured(&to, m, load, t->provider);
+    if (!to.module)
+        to.module = catalogue_find(&m->modules, t->provider);
+    return to;
 }
 
 /* Line by line; the first that differs is told. */
@@ -118,7 +126,8 @@ static bool show(struct cli *cli, const struct replay_file *f,
 }
 
 static int run_codec(struct cli *cli, const struct replay *r,
-                     const struct replay_file *f, const pbay_plugin *plugin)
+                     const struct replay_file *f, const pbay_plugin *plugin,
+                     pbay_str config)
 {
     struct driver_how how = DRIVER_AS_RECORDED;
     struct driver_result result = {0};
@@ -127,8 +136,7 @@ static int run_codec(struct cli *cli, const struct replay *r,
     bool good;
 
     how.piece = r->chunk;
-    d = driver_new(plugin, f->t->config.n ? f->t->config : STR("{}"), err,
-                   sizeof(err));
+    d = driver_new(plugin, config, err, sizeof(err));
     if (!d)
         return cli_error(cli, EXIT_FAILED, "%s: %s", f->path, err);
     if (driver_replay(d, f->t, &how, &result)) {
@@ -141,22 +149,21 @@ static int run_codec(struct cli *cli, const struct replay *r,
     return good ? EXIT_OK : EXIT_FAILED;
 }
 
-static int replay_one(struct cli *cli, const struct replay *r,
-                      const struct replay_file *f, struct manifests *m,
-                      const struct cfg_load_options *load)
+static int load_and_run(struct cli *cli, const struct replay *r,
+                        const struct replay_file *f, struct manifests *m,
+                        const struct target *to)
 {
-    char name[128];
-    struct module *mod;
+    struct module *mod = to->module;
+    pbay_str config = f->t->config;
     struct generation *g;
     int status;
 
-    snprintf(name, sizeof(name), "%.*s", STR_ARG(f->t->provider));
-    mod = find_module(m, r, load, name);
     if (!mod)
         return cli_error(cli, EXIT_REFUSED,
                          "%s: no module and no configured provider is called "
-                         "\"%s\"; --type names the module",
-                         f->path, r->type ? r->type : name);
+                         "\"%.*s\"; --type names the module",
+                         f->path,
+                         STR_ARG(r->type ? str_c(r->type) : f->t->provider));
     if (mod->manifest && !mod->manifest->codec)
         return cli_error(cli, EXIT_REFUSED,
                          "%s: \"%s\" is no codec: there are no bytes to run "
@@ -166,9 +173,22 @@ static int replay_one(struct cli *cli, const struct replay *r,
     if (!g)
         return cli_error(cli, EXIT_FAILED, "%s: %s", mod->path,
                          mod->reason ? mod->reason : "it can't be loaded");
+    if (!config.n)
+        config = to->config ? str_c(to->config) : STR("{}");
     generation_ref(g);
-    status = run_codec(cli, r, f, g->plugin);
+    status = run_codec(cli, r, f, g->plugin, config);
     generation_unref(&m->modules, g);
+    return status;
+}
+
+static int replay_one(struct cli *cli, const struct replay *r,
+                      const struct replay_file *f, struct manifests *m,
+                      const struct cfg_load_options *load)
+{
+    struct target to = find_target(m, r, load, f->t);
+    int status = load_and_run(cli, r, f, m, &to);
+
+    free(to.config);
     return status;
 }
 

@@ -11,7 +11,8 @@ XDG_STATE_HOME=$work/state
 XDG_CONFIG_HOME=$work/config
 XDG_RUNTIME_DIR=$work/run
 HOME=$work
-export XDG_STATE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME
+PATCHBAY_CONTROL=$work/run/control.sock
+export XDG_STATE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME PATCHBAY_CONTROL
 mkdir -p "$work/run" && chmod 700 "$work/run"
 
 clean_up()

@@ -247,6 +247,26 @@ class Test:
             env=self.env).stdout
         assert raw == "a\x1b]0;title\x07b\x9bc\rd\r\ne\x7f\tf\n".encode(), raw
 
+    def test_own_host(self):
+        """The same without a running host: ctrl-C ends the answer, and the host
+        in the process answers the next question."""
+        env = dict(self.env, PATCHBAY_CONTROL=os.path.join(self.work, "none"),
+                   XDG_CONFIG_HOME=self.work, XDG_RUNTIME_DIR=self.work,
+                   PATCHBAY_PLUGIN_PATH=os.environ["PATCHBAY_PROVIDERS"])
+        t = Terminal(["chat", "-m", "loopback/echo"], env)
+        t.ask("good morning")
+        t.expect("\r\ngood morning\r\n")
+        t.ask("/model loopback/lorem?fault=stall@3")
+        t.ask("go on")
+        t.expect("go on\r\n")
+        t.expect(" ")  # between the answer's first words
+        t.send("\x03")
+        t.ask("/model loopback/echo")
+        t.ask("still there")
+        t.expect("\r\nstill there\r\n")
+        t.ask("/quit")
+        assert t.status() == 0
+
     def test_history(self):
         """Kept between conversations, for the user's eyes only; or not."""
         name = os.path.join(self.work, "state/patchbay/history")

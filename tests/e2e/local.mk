@@ -25,3 +25,15 @@ EXTRA_DIST += $(e2e_py) \
 	tests/e2e/openai_sdk.py \
 	tests/e2e/openai_sdk_client.py \
 	tests/e2e/openai_upstream.py
+
+# The command line.
+cli_tests = \
+	tests/e2e/cli.sh \
+	tests/e2e/cli_control.sh \
+	tests/e2e/cli_help.sh \
+	tests/e2e/cli_replay.sh
+TESTS += $(cli_tests) tests/e2e/cli_talk.py
+dist_check_SCRIPTS += $(cli_tests)
+EXTRA_DIST += tests/e2e/cli_fake_host.py \
+	tests/e2e/cli_lib.sh \
+	tests/e2e/cli_talk.py
