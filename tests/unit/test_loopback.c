@@ -751,6 +751,27 @@ START_TEST(embeddings)
 }
 END_TEST
 
+/* Base64 with padding; how many bytes. */
+static size_t decode(pbay_str text, unsigned char *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
+                                 "tuvwxyz0123456789+/";
+    size_t n = 0, cut = 0;
+    ck_assert_uint_eq(text.n % 4, 0);
+    for (size_t i = 0; i < text.n; i += 4) {
+        uint32_t w = 0;
+        for (size_t k = 0; k < 4; k++) {
+            const char *at = strchr(digits, text.p[i + k]);
+            ck_assert(at || (text.p[i + k] == '=' && i + 4 == text.n));
+            cut += !at;
+            w = w << 6 | (at ? (uint32_t)(at - digits) : 0);
+        }
+        for (int k = 2; k >= 0; k--)
+            out[n++] = (unsigned char)(w >> 8 * k);
+    }
+    return n - cut;
+}
+
 START_TEST(embeddings_as_base64)
 {
     pbay_call f, b;
@@ -764,23 +785,10 @@ START_TEST(embeddings_as_base64)
     ck_log(&b, "v0;");
     pbay_str text = buf_str(&b.vector), bytes = buf_str(&f.vector);
     ck_assert_uint_eq(bytes.n, 28);
-    ck_assert_uint_eq(text.n, 40);
-    ck_assert_int_eq(text.p[39], '=');
-    /* Decode by hand; floats of this machine may be of either order. */
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
-                                 "tuvwxyz0123456789+/";
-    unsigned char out[30];
-    size_t n = 0;
-    for (size_t i = 0; i < text.n; i += 4) {
-        uint32_t w = 0;
-        for (int k = 0; k < 4; k++) {
-            const char *at = strchr(digits, text.p[i + (size_t)k]);
-            w = w << 6 | (at && *at ? (uint32_t)(at - digits) : 0);
-        }
-        for (int k = 2; k >= 0; k--)
-            out[n++] = (unsigned char)(w >> 8 * k);
-    }
+    unsigned char out[64];
+    ck_assert_uint_eq(decode(text, out), 28);
     for (size_t i = 0; i < 7; i++) {
+        /* The floats of this machine may be of either order. */
         uint32_t bits = (uint32_t)out[i * 4] | (uint32_t)out[i * 4 + 1] << 8 |
                         (uint32_t)out[i * 4 + 2] << 16 |
                         (uint32_t)out[i * 4 + 3] << 24;
@@ -846,6 +854,57 @@ START_TEST(moderation)
 }
 END_TEST
 
+static uint32_t big_endian(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
+}
+
+static uint32_t crc_of(const unsigned char *p, size_t n)
+{
+    uint32_t c = 0xffffffff;
+    while (n--)
+        for (uint32_t k = 8, b = *p++; k--; b >>= 1)
+            c = c >> 1 ^ ((c ^ b) & 1 ? 0xedb88320 : 0);
+    return ~c;
+}
+
+/* Chunks in order, each with the right sum, and image data that a decoder
+ * takes: a zlib stream with one stored block of 16 rows. */
+static void is_png(const unsigned char *p, size_t n)
+{
+    static const char *const order[] = {"IHDR", "IDAT", "IEND"};
+    const unsigned char *data[3];
+    uint32_t size[3];
+    size_t at = 8;
+    ck_assert_int_eq(memcmp(p, "\x89PNG\r\n\x1a\n", 8), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_le(at + 12, n);
+        size[i] = big_endian(p + at);
+        ck_assert_uint_le(at + 12 + size[i], n);
+        ck_assert_int_eq(memcmp(p + at + 4, order[i], 4), 0);
+        ck_assert_uint_eq(crc_of(p + at + 4, size[i] + 4),
+                          big_endian(p + at + 8 + size[i]));
+        data[i] = p + at + 8;
+        at += 12 + size[i];
+    }
+    ck_assert_uint_eq(at, n);
+    ck_assert_int_eq(memcmp(data[0], "\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0", 13),
+                     0);
+    const unsigned char *z = data[1];
+    ck_assert_uint_eq((z[0] << 8 | z[1]) % 31, 0);
+    ck_assert_uint_eq(z[2], 1);
+    uint32_t len = z[3] | (uint32_t)z[4] << 8, a = 1, b = 0;
+    ck_assert_uint_eq(len ^ (z[5] | (uint32_t)z[6] << 8), 0xffff);
+    ck_assert_uint_eq(len, 16 * (1 + 16 * 3));
+    ck_assert_uint_eq(size[1], 7 + len + 4);
+    for (uint32_t i = 0; i < len; i++) {
+        a = (a + z[7 + i]) % 65521;
+        b = (b + a) % 65521;
+    }
+    ck_assert_uint_eq(big_endian(z + 7 + len), b << 16 | a);
+}
+
 START_TEST(images)
 {
     pbay_call a, b;
@@ -853,10 +912,13 @@ START_TEST(images)
     call_init(&b);
     run_op(&a, PBAY_OP_IMAGE, 0, "image", "{\"prompt\":\"a cat\",\"n\":2}");
     run_op(&b, PBAY_OP_IMAGE, 0, "image", "{\"prompt\":\"a dog\"}");
-    /* base64 of the signature of a PNG and the start of its first chunk */
-    static const char start[] = "item0<image>{\"b64_json\":\"iVBORw0KGgoAAAANSU"
-                                "hEUgAAABAAAAAQCAIAAACQkWg2";
-    ck_assert_int_eq(strncmp(log_of(&a), start, sizeof start - 1), 0);
+    static const char start[] = "item0<image>{\"b64_json\":\"";
+    static unsigned char png[4096];
+    const char *log = log_of(&a), *image = log + sizeof start - 1;
+    ck_assert_int_eq(strncmp(log, start, sizeof start - 1), 0);
+    size_t text = (size_t)(strchr(image, '"') - image);
+    ck_assert_uint_lt(text, sizeof png);
+    is_png(png, decode(str_n(image, text), png));
     ck_assert_ptr_nonnull(strstr(log_of(&a), "\"revised_prompt\":\"a cat\"}"));
     ck_assert_ptr_nonnull(strstr(log_of(&a) + 10, "item0<image>"));
     ck_assert_str_ne(log_of(&a), log_of(&b));
