@@ -24,7 +24,12 @@ struct driver {
     char logged[512]; /* the last line the plugin logged */
 };
 
-enum phase { PHASE_HEAD, PHASE_BODY, PHASE_END, PHASE_OVER };
+enum phase {
+    PHASE_HEAD,
+    PHASE_BODY,
+    PHASE_END,
+    PHASE_OVER
+};
 
 /* What the plugin knows as struct pbay_call. */
 struct driver_call {
@@ -43,10 +48,10 @@ struct driver_call {
     struct framing framing;
     bool framed;
     enum phase phase;
-    size_t step;       /* exchange of the transcript */
-    struct buf body;   /* of the reply, in the form asked for */
-    size_t at;         /* bytes of it that were fed */
-    size_t piece;      /* piece of the transcript, when fed as recorded */
+    size_t step;     /* exchange of the transcript */
+    struct buf body; /* of the reply, in the form asked for */
+    size_t at;       /* bytes of it that were fed */
+    size_t piece;    /* piece of the transcript, when fed as recorded */
     uint32_t reply_framing;
     int status;
     bool saw_end, broken, cut;
@@ -195,8 +200,8 @@ static int set_request(struct driver_call *c)
                             .query = t->query,
                             .model_config = STR("{}"),
                             .members = members};
-    rc = pbay_json_members(c->req.body, members, LIM_MEMBERS,
-                           &c->req.n_members, NULL);
+    rc = pbay_json_members(c->req.body, members, LIM_MEMBERS, &c->req.n_members,
+                           NULL);
     return rc < 0 && rc != PBAY_JSON_TYPE && t->request.n ? -EINVAL : 0;
 }
 
@@ -309,9 +314,9 @@ static void build(struct driver_call *c)
     rc = c->d->codec->build(c->d->inst, c->state, as_call(c), &c->req, &c->x);
     if (rc < 0 || c->events.failed) {
         finish(c, PBAY_FAIL);
-        over(c, rc == PBAY_NOSYS        ? "nosys"
-                : c->events.failed      ? "error"
-                                        : "failed");
+        over(c, rc == PBAY_NOSYS   ? "nosys"
+                : c->events.failed ? "error"
+                                   : "failed");
         return;
     }
     write_exchange(c);
@@ -420,8 +425,8 @@ static void on_head(struct driver_call *c)
     if (!ok || head.framing > PBAY_FRAME_SSE)
         head.framing = PBAY_FRAME_WHOLE;
     c->reply_framing = head.framing;
-    framing_init(&c->framing, (int)head.framing, ok ? LIM_REPLY
-                                                    : LIM_ERROR_BODY);
+    framing_init(&c->framing, (int)head.framing,
+                 ok ? LIM_REPLY : LIM_ERROR_BODY);
     c->framed = true;
     fill_body(c, x);
     c->phase = PHASE_BODY;

@@ -13,18 +13,18 @@
 #include <patchbay/json.h>
 
 static const char *const event_names[] = {
-    "",     "begin", "text", "reasoning", "refusal", "call",    "block",
-    "vector", "item", "usage", "error",   "stop",    "content", "limits",
-    "warning"};
+    "",      "begin", "text",    "reasoning", "refusal",
+    "call",  "block", "vector",  "item",      "usage",
+    "error", "stop",  "content", "limits",    "warning"};
 static const char *const stop_names[] = {"",       "end",   "length", "tool",
                                          "filter", "pause", "context"};
 static const char *const kind_names[] = {
-    "",           "invalid",    "auth",    "permission", "not_found",
-    "too_large",  "context",    "filter",  "rate",       "quota",
-    "overloaded", "loading",    "upstream", "protocol"};
+    "",           "invalid", "auth",     "permission", "not_found",
+    "too_large",  "context", "filter",   "rate",       "quota",
+    "overloaded", "loading", "upstream", "protocol"};
 static const char *const scope_names[] = {"", "request", "model", "key",
                                           "provider"};
-#define NAME(list, i)                                                        \
+#define NAME(list, i) \
     ((i) < sizeof(list) / sizeof(*(list)) ? (list)[i] : "unknown")
 
 const char *driver_event_name(uint32_t type)
@@ -292,8 +292,8 @@ static void check(struct events *e, const pbay_event *ev)
     if ((ev->type == PBAY_EV_USAGE) != (ev->usage != NULL) ||
         (ev->type == PBAY_EV_ERROR) != (ev->error != NULL))
         events_violation(e, "usage or error missing or out of place");
-    if (ev->error && (ev->error->kind < PBAY_E_INVALID ||
-                      ev->error->kind > PBAY_E_PROTOCOL))
+    if (ev->error &&
+        (ev->error->kind < PBAY_E_INVALID || ev->error->kind > PBAY_E_PROTOCOL))
         events_violation(e, "ERROR with an unknown kind");
     if (ev->error && !utf8(ev->error->message))
         events_violation(e, "an error message that is not UTF-8");

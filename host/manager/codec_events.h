@@ -24,7 +24,9 @@ struct events {
     unsigned count; /* events emitted */
     unsigned stops;
     uint8_t stopped[128]; /* bits of choices below 1024 */
-    struct { uint32_t choice, index; } *called; /* tool calls begun */
+    struct {
+        uint32_t choice, index;
+    } * called; /* tool calls begun */
     size_t n_called;
     bool begun, failed; /* BEGIN, ERROR seen */
     bool oom;

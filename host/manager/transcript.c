@@ -206,8 +206,8 @@ static struct transcript_exchange *exchange_new(struct reader *r)
 {
     struct transcript *t = r->t;
 
-    t->exchanges = extend(r, t->exchanges, t->n_exchanges,
-                          sizeof(*t->exchanges));
+    t->exchanges =
+        extend(r, t->exchanges, t->n_exchanges, sizeof(*t->exchanges));
     return t->exchanges ? &t->exchanges[t->n_exchanges++] : NULL;
 }
 

@@ -46,7 +46,7 @@ struct transcript_exchange {
     int status;
     const pbay_kv *headers; /* names in lower case */
     size_t n_headers;
-    pbay_str *data;         /* pieces as they came */
+    pbay_str *data; /* pieces as they came */
     size_t n_data;
     pbay_str end;
 };

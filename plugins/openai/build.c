@@ -168,9 +168,8 @@ static void edit_limit(const struct openai *o, const pbay_request *req,
 /* Names of a client's headers that are ours to set, or concern only us. */
 static int ours(pbay_str name)
 {
-    static const char *const names[] = {"accept", "content-type",
-                                        "openai-organization",
-                                        "openai-project"};
+    static const char *const names[] = {
+        "accept", "content-type", "openai-organization", "openai-project"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t n = strlen(names[i]), k = 0;
@@ -251,8 +250,8 @@ static pbay_rc build_chat(struct openai *o, struct call *c,
     if (rc != PBAY_OK)
         return rc;
     edit_limit(o, req, &e);
-    x->framing = req->flags & PBAY_RQ_STREAM ? PBAY_FRAME_SSE
-                                             : PBAY_FRAME_WHOLE;
+    x->framing =
+        req->flags & PBAY_RQ_STREAM ? PBAY_FRAME_SSE : PBAY_FRAME_WHOLE;
     return post(o, c, req, o->chat_path, &e, x);
 }
 
@@ -394,7 +393,7 @@ static pbay_rc build_image(struct openai *o, struct call *c,
 }
 
 pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
-                 pbay_exchange *x)
+                  pbay_exchange *x)
 {
     struct edits none = {.n = 0};
     pbay_rc rc;

@@ -7,12 +7,12 @@
 #include "openai.h"
 
 #define CHOICES_MAX 1024u
-#define TOOLS_MAX 1024u
+#define TOOLS_MAX   1024u
 
 static pbay_rc too_many(struct openai *o, struct call *c)
 {
     return oai_error(o, c, PBAY_E_PROTOCOL,
-                    "the reply has more choices or tool calls than can be");
+                     "the reply has more choices or tool calls than can be");
 }
 
 static struct choice *choice_at(struct openai *o, struct call *c,
@@ -148,9 +148,8 @@ static int same_id(const struct tool *t, pbay_str id)
 /* Which call is this fragment of?  By its index.  Without one: an id, or else a
  * name, that is new starts another call.  A new id under an index that is taken
  * is another call as well (some servers number every call 0). */
-static struct tool *tool_of(struct openai *o, struct call *c,
-                            struct choice *ch, pbay_str index, pbay_str id,
-                            int named)
+static struct tool *tool_of(struct openai *o, struct call *c, struct choice *ch,
+                            pbay_str index, pbay_str id, int named)
 {
     struct tool *t = ch->tools;
     int64_t given = -1;
@@ -161,8 +160,8 @@ static struct tool *tool_of(struct openai *o, struct call *c,
             t = t->next;
         if (t && !(t->started && id.n && t->id.n && !same_id(t, id)))
             return t;
-    } else if (t && !(id.n ? t->id.n && !same_id(t, id)
-                           : named && t->started)) {
+    } else if (t &&
+               !(id.n ? t->id.n && !same_id(t, id) : named && t->started)) {
         return t;
     }
     return tool_new(o, c, ch, given < 0 ? ch->n_tools : (uint32_t)given);
@@ -172,8 +171,8 @@ static pbay_rc tool_piece(struct openai *o, struct call *c,
                           const struct choice *ch, struct tool *t,
                           pbay_str name, pbay_str args)
 {
-    pbay_event ev = {.type = PBAY_EV_CALL, .choice = ch->index,
-                     .index = t->index};
+    pbay_event ev = {
+        .type = PBAY_EV_CALL, .choice = ch->index, .index = t->index};
     char type = pbay_json_type(args);
 
     if (!oai_wants(c, PBAY_EV_CALL))
@@ -183,7 +182,7 @@ static pbay_rc tool_piece(struct openai *o, struct call *c,
             if (!filled(args) && type != 'o')
                 return PBAY_OK; /* the name may still come */
             return oai_error(o, c, PBAY_E_PROTOCOL,
-                            "the reply calls a tool without naming it");
+                             "the reply calls a tool without naming it");
         }
         if (!t->id.n)
             t->id = made_id(o, c);
@@ -258,8 +257,8 @@ static const struct {
     {"tool_calls", PBAY_STOP_TOOL},
     {"function_call", PBAY_STOP_TOOL},
     {"content_filter", PBAY_STOP_FILTER},
-    {"eos", PBAY_STOP_END},               /* Together */
-    {"model_length", PBAY_STOP_CONTEXT},  /* Mistral */
+    {"eos", PBAY_STOP_END},              /* Together */
+    {"model_length", PBAY_STOP_CONTEXT}, /* Mistral */
     {"end_turn", PBAY_STOP_END},
     {"max_tokens", PBAY_STOP_LENGTH},
     {"tool_use", PBAY_STOP_TOOL},
@@ -268,8 +267,8 @@ static const struct {
 static pbay_rc stop_now(struct openai *o, struct call *c, struct choice *ch,
                         uint32_t code, pbay_str name)
 {
-    pbay_event ev = {.type = PBAY_EV_STOP, .choice = ch->index, .code = code,
-                     .name = name};
+    pbay_event ev = {
+        .type = PBAY_EV_STOP, .choice = ch->index, .code = code, .name = name};
 
     ch->stopped = 1;
     ch->held_stop = 0;
@@ -283,10 +282,10 @@ static pbay_rc stop(struct openai *o, struct call *c, struct choice *ch,
 
     if (pbay_json_is(word, "error"))
         return oai_error(o, c, PBAY_E_UPSTREAM,
-                        "the provider ended the answer with an error");
+                         "the provider ended the answer with an error");
     if (pbay_json_is(word, "insufficient_system_resource")) /* DeepSeek */
         return oai_error(o, c, PBAY_E_OVERLOADED,
-                        "the provider ran out of resources during the answer");
+                         "the provider ran out of resources during the answer");
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
         if (pbay_json_is(word, stops[i].word))
             code = stops[i].code;
@@ -327,15 +326,26 @@ pbay_rc oai_stops(struct openai *o, struct call *c)
  * here; all but the role have something of the answer in them if they are not
  * empty.  (A role, or an empty text, is prelude.) */
 enum {
-    M_CONTENT, M_REASONING, M_REASONING_CONTENT, M_REFUSAL, M_TOOL_CALLS,
-    M_FUNCTION_CALL, M_AUDIO, M_DETAILS, M_IMAGES, M_COUNT
+    M_CONTENT,
+    M_REASONING,
+    M_REASONING_CONTENT,
+    M_REFUSAL,
+    M_TOOL_CALLS,
+    M_FUNCTION_CALL,
+    M_AUDIO,
+    M_DETAILS,
+    M_IMAGES,
+    M_COUNT
 };
-static const pbay_str message_names[M_COUNT] = {
-    PBAY_LIT("content"),    PBAY_LIT("reasoning"),
-    PBAY_LIT("reasoning_content"), PBAY_LIT("refusal"),
-    PBAY_LIT("tool_calls"), PBAY_LIT("function_call"),
-    PBAY_LIT("audio"),      PBAY_LIT("reasoning_details"),
-    PBAY_LIT("images")};
+static const pbay_str message_names[M_COUNT] = {PBAY_LIT("content"),
+                                                PBAY_LIT("reasoning"),
+                                                PBAY_LIT("reasoning_content"),
+                                                PBAY_LIT("refusal"),
+                                                PBAY_LIT("tool_calls"),
+                                                PBAY_LIT("function_call"),
+                                                PBAY_LIT("audio"),
+                                                PBAY_LIT("reasoning_details"),
+                                                PBAY_LIT("images")};
 
 static int answers(const pbay_str *m)
 {
@@ -351,10 +361,9 @@ static pbay_rc message(struct openai *o, struct call *c, struct choice *ch,
     static const pbay_str none = {NULL, 0};
     pbay_rc rc;
 
-    rc = text_event(o, c, ch, PBAY_EV_REASONING,
-                    filled(m[M_REASONING]) ? m[M_REASONING]
-                                           : m[M_REASONING_CONTENT],
-                    none);
+    rc = text_event(
+        o, c, ch, PBAY_EV_REASONING,
+        filled(m[M_REASONING]) ? m[M_REASONING] : m[M_REASONING_CONTENT], none);
     if (rc != PBAY_OK)
         return rc;
     if (pbay_json_type(m[M_CONTENT]) == 'a')
@@ -368,7 +377,14 @@ static pbay_rc message(struct openai *o, struct call *c, struct choice *ch,
     return rc;
 }
 
-enum { C_INDEX, C_DELTA, C_MESSAGE, C_FINISH, C_LOGPROBS, C_COUNT };
+enum {
+    C_INDEX,
+    C_DELTA,
+    C_MESSAGE,
+    C_FINISH,
+    C_LOGPROBS,
+    C_COUNT
+};
 static const pbay_str choice_names[C_COUNT] = {
     PBAY_LIT("index"), PBAY_LIT("delta"), PBAY_LIT("message"),
     PBAY_LIT("finish_reason"), PBAY_LIT("logprobs")};

@@ -48,14 +48,14 @@ pbay_rc oai_error_body(struct openai *o, struct call *c, pbay_str body)
 }
 
 pbay_rc oai_error(struct openai *o, struct call *c, uint32_t kind,
-                 const char *message)
+                  const char *message)
 {
     c->failed = 1;
     return pbay_fail(o->host, c->call, kind, NULL, message);
 }
 
 pbay_rc oai_emit_text(struct openai *o, struct call *c, pbay_event *ev,
-                     pbay_str value)
+                      pbay_str value)
 {
     char buf[4096];
     size_t pos = 0, n;

@@ -11,7 +11,7 @@ struct view {
 };
 
 void oai_fields(pbay_str object, const pbay_str *names, pbay_str *values,
-               size_t n)
+                size_t n)
 {
     pbay_str key, value;
     size_t pos = 0;
@@ -28,8 +28,8 @@ void oai_fields(pbay_str object, const pbay_str *names, pbay_str *values,
 static void view(pbay_str data, struct view *v)
 {
     static const pbay_str names[] = {
-        PBAY_LIT("id"),     PBAY_LIT("model"),  PBAY_LIT("choices"),
-        PBAY_LIT("usage"),  PBAY_LIT("error"),  PBAY_LIT("x_groq"),
+        PBAY_LIT("id"),     PBAY_LIT("model"),   PBAY_LIT("choices"),
+        PBAY_LIT("usage"),  PBAY_LIT("error"),   PBAY_LIT("x_groq"),
         PBAY_LIT("object"), PBAY_LIT("message"), PBAY_LIT("detail")};
     pbay_str f[sizeof names / sizeof *names];
 
@@ -61,12 +61,18 @@ static int is_text(pbay_str s, const char *text)
 /* -------------------------------------------------------------------- head */
 
 /* Headers that an error must still know when the head is gone. */
-static const char *const kept[] = {
-    "date",           "retry-after",      "retry-after-ms",
-    "x-should-retry", "x-request-id",     "request-id",
-    "apim-request-id", "x-generation-id", "x-ratelimit-remaining-requests",
-    "x-ratelimit-reset-requests",         "x-ratelimit-remaining-tokens",
-    "x-ratelimit-reset-tokens"};
+static const char *const kept[] = {"date",
+                                   "retry-after",
+                                   "retry-after-ms",
+                                   "x-should-retry",
+                                   "x-request-id",
+                                   "request-id",
+                                   "apim-request-id",
+                                   "x-generation-id",
+                                   "x-ratelimit-remaining-requests",
+                                   "x-ratelimit-reset-requests",
+                                   "x-ratelimit-remaining-tokens",
+                                   "x-ratelimit-reset-tokens"};
 #define KEPT (sizeof kept / sizeof *kept)
 
 static pbay_str copy(struct openai *o, struct call *c, pbay_str s)
@@ -223,7 +229,7 @@ static pbay_rc feed_chat(struct openai *o, struct call *c, pbay_str data,
         return oai_error_body(o, c, data);
     if (whole && (pbay_json_type(v->choices) != 'a' || empty_list(v->choices)))
         return oai_error(o, c, PBAY_E_PROTOCOL,
-                        "the reply is no chat completion: it has no choices");
+                         "the reply is no chat completion: it has no choices");
     rc = answer(o, c, v);
     if (rc == PBAY_OK && whole) {
         rc = oai_stops(o, c);
@@ -239,7 +245,7 @@ static pbay_rc end_mark(struct openai *o, struct call *c)
     if (c->op == PBAY_OP_CHAT) {
         if (!c->choices)
             return oai_error(o, c, PBAY_E_PROTOCOL,
-                            "the reply ended without an answer");
+                             "the reply ended without an answer");
         rc = oai_stops(o, c);
     }
     c->ended = 1;
@@ -257,9 +263,9 @@ static pbay_rc read_record(struct openai *o, struct call *c,
         return rec->event.n && is_text(rec->event, "error")
                    ? oai_error_body(o, c, data)
                    : oai_error(o, c, PBAY_E_PROTOCOL,
-                              c->framing == PBAY_FRAME_SSE
-                                  ? "an event of the reply is not JSON"
-                                  : "the reply is not JSON");
+                               c->framing == PBAY_FRAME_SSE
+                                   ? "an event of the reply is not JSON"
+                                   : "the reply is not JSON");
     view(data, &v);
     if (!is_null(v.error) || is_text(rec->event, "error"))
         return oai_error_body(o, c, data);
@@ -271,7 +277,7 @@ static pbay_rc read_record(struct openai *o, struct call *c,
         return oai_error_body(o, c, data);
     if (pbay_json_type(data) != 'o')
         return oai_error(o, c, PBAY_E_PROTOCOL,
-                        "a part of the reply is no JSON object");
+                         "a part of the reply is no JSON object");
     return feed_chat(o, c, data, &v);
 }
 
@@ -283,8 +289,8 @@ pbay_rc oai_feed(struct openai *o, struct call *c, const pbay_record *rec)
         return PBAY_FAIL;
     if (c->head.status >= 300 && c->head.status < 400)
         return oai_error_body(o, c,
-                             OA("the provider sends us elsewhere; base_url "
-                                "must be the address itself"));
+                              OA("the provider sends us elsewhere; base_url "
+                                 "must be the address itself"));
     if (c->head.status < 200 || c->head.status > 299)
         return oai_error_body(o, c, data);
     if (c->op == PBAY_OP_RAW)
@@ -307,7 +313,7 @@ pbay_rc oai_finish(struct openai *o, struct call *c, pbay_rc why)
         return PBAY_OK;
     if (c->op == PBAY_OP_IMAGE && c->framing == PBAY_FRAME_SSE && !c->images)
         return oai_error(o, c, PBAY_E_PROTOCOL,
-                        "the stream ended before an image was complete");
+                         "the stream ended before an image was complete");
     if (c->op != PBAY_OP_CHAT || !o->end_at_finish || !c->choices)
         return PBAY_OK;
     /* The end of the stream is the end mark, if every choice was finished. */

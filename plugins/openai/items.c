@@ -49,8 +49,8 @@ static pbay_rc floats(struct openai *o, struct call *c, pbay_event *ev,
         double d;
         if (pbay_json_f64(v, &d) < 0 || d > FLT_MAX || d < -FLT_MAX)
             return oai_error(o, c, PBAY_E_PROTOCOL,
-                            "an embedding of the reply has a value that is no "
-                            "32 bit number");
+                             "an embedding of the reply has a value that is no "
+                             "32 bit number");
         (*room)[i++] = (float)d;
     }
     ev->code = PBAY_VEC_F32;
@@ -72,7 +72,7 @@ static pbay_rc vector(struct openai *o, struct call *c, pbay_str entry,
         return floats(o, c, &ev, v, room, room_n);
     if (pbay_json_type(v) != 's')
         return oai_error(o, c, PBAY_E_PROTOCOL,
-                        "an entry of the reply has no embedding");
+                         "an entry of the reply has no embedding");
     ev.code = PBAY_VEC_BASE64;
     /* Base64 may have its slashes escaped; nothing else needs it. */
     if (!memchr(v.p, '\\', v.n)) {
@@ -275,7 +275,7 @@ static pbay_rc models(struct openai *o, struct call *c, pbay_str body)
     }
     if (rc == PBAY_OK && c->op == PBAY_OP_SHOW && !place)
         return oai_error(o, c, PBAY_E_NOT_FOUND,
-                        "the provider's list has no such model");
+                         "the provider's list has no such model");
     return rc;
 }
 
@@ -331,7 +331,7 @@ pbay_rc oai_items(struct openai *o, struct call *c, pbay_str body)
 
     if (!lists)
         rc = oai_begin(o, c, pbay_json_get(body, "id"),
-                      pbay_json_get(body, "model"));
+                       pbay_json_get(body, "model"));
     if (rc == PBAY_OK)
         rc = oai_content(o, c);
     if (rc == PBAY_OK && c->framing == PBAY_FRAME_SSE)

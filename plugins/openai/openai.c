@@ -97,8 +97,8 @@ static const struct string_key strings[] = {
      1},
     {"moderations_path", "/moderations",
      offsetof(struct openai, moderations_path), 1},
-    {"images_path", "/images/generations",
-     offsetof(struct openai, images_path), 1},
+    {"images_path", "/images/generations", offsetof(struct openai, images_path),
+     1},
     {"models_path", "/models", offsetof(struct openai, models_path), 1},
 };
 #define STRINGS (sizeof strings / sizeof *strings)
@@ -110,9 +110,8 @@ static pbay_str *string_at(struct openai *o, size_t i)
 
 static pbay_rc configure(struct openai *o, pbay_str config)
 {
-    static const char *const fields[] = {"auto", "max_tokens",
-                                         "max_completion_tokens", "as-is",
-                                         NULL};
+    static const char *const fields[] = {
+        "auto", "max_tokens", "max_completion_tokens", "as-is", NULL};
     static const char *const ends[] = {"done", "finish", NULL};
     static const char *const lookups[] = {"get", "list", NULL};
     static const char *const outputs[] = {"total", "without_reasoning", NULL};

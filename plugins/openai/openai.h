@@ -10,7 +10,12 @@
 #include <patchbay/wire.h>
 
 /* How the output limit is called (key max_tokens_field). */
-enum { LIMIT_AUTO, LIMIT_OLD, LIMIT_NEW, LIMIT_AS_IS };
+enum {
+    LIMIT_AUTO,
+    LIMIT_OLD,
+    LIMIT_NEW,
+    LIMIT_AS_IS
+};
 
 struct openai {
     const pbay_host *host;
@@ -18,19 +23,19 @@ struct openai {
     pbay_str chat_path, embeddings_path, moderations_path, images_path,
         models_path;
     int max_tokens_field;
-    int stream_options;    /* may include_usage be added? */
-    int end_at_finish;     /* end_mark = "finish" */
-    int lookup_in_list;    /* model_lookup = "list" */
-    int reasoning_extra;   /* usage_output = "without_reasoning" */
+    int stream_options;  /* may include_usage be added? */
+    int end_at_finish;   /* end_mark = "finish" */
+    int lookup_in_list;  /* model_lookup = "list" */
+    int reasoning_extra; /* usage_output = "without_reasoning" */
     pbay_str cost_currency;
 };
 
 /* A tool call of a choice, known by the index the provider gives it. */
 struct tool {
     struct tool *next;
-    uint32_t given;   /* the provider's index */
-    uint32_t index;   /* ours: in the order they come */
-    int started;      /* its first fragment was emitted */
+    uint32_t given; /* the provider's index */
+    uint32_t index; /* ours: in the order they come */
+    int started;    /* its first fragment was emitted */
     pbay_str id;
 };
 
@@ -49,7 +54,7 @@ struct call {
     pbay_call *call; /* of the callback that is running */
     uint32_t op, want, flags;
     uint32_t framing;
-    pbay_head head;  /* with those headers that an error needs, copied */
+    pbay_head head; /* with those headers that an error needs, copied */
     pbay_str reply_id;
     int begun, content, failed, ended;
     int usage_added; /* we asked for the usage chunk, the client did not */
@@ -61,7 +66,7 @@ struct call {
 
 /* --- build.c */
 pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
-                 pbay_exchange *x);
+                  pbay_exchange *x);
 
 /* --- feed.c */
 pbay_rc oai_head(struct openai *o, struct call *c, pbay_head *head);
@@ -83,7 +88,7 @@ pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage);
  * most OAI_FIELDS.  A name that occurs twice counts with its last value. */
 #define OAI_FIELDS 16
 void oai_fields(pbay_str object, const pbay_str *names, pbay_str *values,
-               size_t n);
+                size_t n);
 
 /* --- emit.c: events; all return PBAY_OK or the reason to stop */
 pbay_rc oai_emit(struct openai *o, struct call *c, pbay_event *ev);
@@ -95,11 +100,11 @@ pbay_rc oai_content(struct openai *o, struct call *c);
 /* ERROR from an error body, or with words of our own; PBAY_FAIL. */
 pbay_rc oai_error_body(struct openai *o, struct call *c, pbay_str body);
 pbay_rc oai_error(struct openai *o, struct call *c, uint32_t kind,
-                 const char *message);
+                  const char *message);
 /* A JSON string's text, as many events like *ev as it takes; ev->json goes with
  * the first. */
 pbay_rc oai_emit_text(struct openai *o, struct call *c, pbay_event *ev,
-                     pbay_str value);
+                      pbay_str value);
 
 static inline int oai_wants(const struct call *c, uint32_t ev)
 {

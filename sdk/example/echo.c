@@ -17,14 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MANIFEST                                                              \
-    "{\"abi\":\"0.1\",\"id\":\"echo\",\"version\":\"1.0.0\","                 \
-    "\"license\":\"MIT\",\"name\":\"Echo\",\"kind\":\"codec\","               \
-    "\"env\":{\"ECHO_URL\":\"base_url\",\"ECHO_KEY\":\"api_key\"},"           \
-    "\"needs\":[\"base_url\"],"                                               \
-    "\"models\":[{\"match\":\"echo-*\","                                    \
-    "\"capabilities\":[\"text\",\"chat\"]}],"                               \
-    "\"keys\":[{\"name\":\"loud\",\"type\":\"bool\",\"default\":false,"       \
+#define MANIFEST                                                        \
+    "{\"abi\":\"0.1\",\"id\":\"echo\",\"version\":\"1.0.0\","           \
+    "\"license\":\"MIT\",\"name\":\"Echo\",\"kind\":\"codec\","         \
+    "\"env\":{\"ECHO_URL\":\"base_url\",\"ECHO_KEY\":\"api_key\"},"     \
+    "\"needs\":[\"base_url\"],"                                         \
+    "\"models\":[{\"match\":\"echo-*\","                                \
+    "\"capabilities\":[\"text\",\"chat\"]}],"                           \
+    "\"keys\":[{\"name\":\"loud\",\"type\":\"bool\",\"default\":false," \
     "\"doc\":\"Ask the server to shout\"}]}"
 
 PBAY_PLUGIN_NOTE(MANIFEST);
@@ -124,11 +124,11 @@ static pbay_rc fail(struct echo *e, struct state *s, pbay_call *call,
 
 static pbay_rc done(struct echo *e, pbay_call *call, pbay_str line)
 {
-    pbay_event stop = {.size = sizeof stop, .type = PBAY_EV_STOP,
-                       .code = PBAY_STOP_END};
+    pbay_event stop = {
+        .size = sizeof stop, .type = PBAY_EV_STOP, .code = PBAY_STOP_END};
     pbay_usage usage = {.size = sizeof usage};
-    pbay_event used = {.size = sizeof used, .type = PBAY_EV_USAGE,
-                       .usage = &usage};
+    pbay_event used = {
+        .size = sizeof used, .type = PBAY_EV_USAGE, .usage = &usage};
     int64_t words;
 
     e->host->emit(call, &stop);

@@ -8,7 +8,7 @@
 /* A name is looked up among this many by hash; further ones are compared one
  * by one. */
 #define HASHED 512u
-#define SLOTS 1024u
+#define SLOTS  1024u
 
 struct check {
     const char *start, *p, *end;
@@ -331,8 +331,7 @@ static int name_add(struct names *names, pbay_str k)
     h = name_hash(names, k);
     for (i = h % SLOTS; names->slot[i]; i = (i + 1) % SLOTS) {
         size_t other = names->slot[i] - 1u;
-        if (names->hash[other] == h &&
-            name_equal(names->members[other].k, k))
+        if (names->hash[other] == h && name_equal(names->members[other].k, k))
             return PBAY_JSON_TWICE;
     }
     names->hash[names->n] = h;

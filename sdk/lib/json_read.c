@@ -395,10 +395,9 @@ int pbay_json_i64(pbay_str value, int64_t *out)
  * of a long double. */
 static double scale(uint64_t m, int64_t e)
 {
-    static const double small[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
-                                   1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-                                   1e18, 1e19, 1e20, 1e21, 1e22};
+    static const double small[] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     uint64_t left = e < 0 ? (uint64_t)-e : (uint64_t)e;
     long double by = 1.0L, ten = 10.0L;
 

@@ -70,8 +70,11 @@ static int64_t unit(const char **p, const char *end)
         const char *name;
         size_t n;
         int64_t ms;
-    } units[] = {{"ms", 2, 1},      {"s", 1, 1000},        {"m", 1, 60000},
-                 {"h", 1, 3600000}, {"d", 1, DAY_MS}};
+    } units[] = {{"ms", 2, 1},
+                 {"s", 1, 1000},
+                 {"m", 1, 60000},
+                 {"h", 1, 3600000},
+                 {"d", 1, DAY_MS}};
 
     if (*p == end)
         return 1000;

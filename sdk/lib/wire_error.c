@@ -16,7 +16,7 @@ struct reader {
     const pbay_host *host;
     pbay_call *call;
     pbay_error *e;
-    pbay_str hint; /* a further word that says what happened */
+    pbay_str hint;  /* a further word that says what happened */
     int32_t number; /* a numeric code */
 };
 
@@ -396,8 +396,8 @@ static int64_t reset_after(const pbay_head *head)
     int64_t most = -1;
 
     for (size_t i = 0; i < COUNT(names); i++) {
-        pbay_str left = pbay_header(head->headers, head->n_headers,
-                                    names[i][0]);
+        pbay_str left =
+            pbay_header(head->headers, head->n_headers, names[i][0]);
         int64_t ms = pbay_duration(
             pbay_header(head->headers, head->n_headers, names[i][1]));
         if (is(left, "0") && ms > most)

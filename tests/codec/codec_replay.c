@@ -51,8 +51,8 @@ static bool same_lines(const struct driver_result *r, const pbay_str *want,
     return true;
 }
 
-static void show_difference(const struct driver_result *r,
-                            const pbay_str *want, size_t n)
+static void show_difference(const struct driver_result *r, const pbay_str *want,
+                            size_t n)
 {
     for (size_t i = 0; i < n || i < r->n; i++) {
         if (i < n && i < r->n && str_is(want[i], r->lines[i]))
@@ -186,7 +186,7 @@ static bool but_for_usage(const struct driver_result *r,
 static void cuts(struct driver *d, const struct transcript *t)
 {
     size_t n = body_size(t);
-    bool finish_ends = 
+    bool finish_ends =
         memmem(t->config.p, t->config.n, "\"finish\"", 8) != NULL;
 
     for (size_t at = 0; at <= n; at++) {
@@ -290,9 +290,9 @@ static void memory(struct driver *d, const struct transcript *t)
 /* Nothing wanted but what always is: those events are the same, in order. */
 static void no_wants(struct driver *d, const struct transcript *t)
 {
-    static const char *const always[] = {
-        "{\"ev\":\"stop\"", "{\"ev\":\"usage\"", "{\"ev\":\"error\"",
-        "{\"end\""};
+    static const char *const always[] = {"{\"ev\":\"stop\"",
+                                         "{\"ev\":\"usage\"",
+                                         "{\"ev\":\"error\"", "{\"end\""};
     struct driver_how how = DRIVER_AS_RECORDED;
     struct driver_result r;
     size_t k = 0;
@@ -370,8 +370,8 @@ static bool is_ev(pbay_str line, const char *ev)
  * for each kind of event, by choice and index. */
 static void summary(const struct transcript *t, struct buf *out)
 {
-    static const char *const kinds[] = {"begin", "reasoning", "text", "refusal",
-                                        "call",  "stop"};
+    static const char *const kinds[] = {"begin",   "reasoning", "text",
+                                        "refusal", "call",      "stop"};
 
     for (size_t k = 0; k < 6; k++)
         for (int64_t choice = 0; choice < 4; choice++)

@@ -9,7 +9,10 @@
 
 #include "fuzz.h"
 
-#define SEED(lit) {(lit), sizeof(lit) - 1}
+#define SEED(lit)              \
+    {                          \
+        (lit), sizeof(lit) - 1 \
+    }
 const struct fuzz_seed fuzz_seeds[] = {
     SEED("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
          "\"Z\\u00fcrich \\ud83d\\ude00 \xe4\xb8\xad\"}],\"n\":1,\"t\":-0.5e+3,"
@@ -73,8 +76,8 @@ static int json_c_accepts(pbay_str s)
         abort();
     memcpy(text, s.p, s.n);
     text[s.n] = '\0';
-    json_tokener_set_flags(
-        tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tok,
+                           JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     json_object_put(json_tokener_parse_ex(tok, text, (int)s.n + 1));
     ok = json_tokener_get_error(tok) == json_tokener_success;
     free(text);
@@ -99,8 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         while (left && strchr(" \t\r\n", p[left - 1]) && p[left - 1])
             left--;
         walk((pbay_str){p, left}, 0);
-        FUZZ_CHECK(rc2 == 0 || rc2 == PBAY_JSON_TYPE ||
-                   rc2 == PBAY_JSON_FULL || rc2 == PBAY_JSON_TWICE);
+        FUZZ_CHECK(rc2 == 0 || rc2 == PBAY_JSON_TYPE || rc2 == PBAY_JSON_FULL ||
+                   rc2 == PBAY_JSON_TWICE);
         FUZZ_CHECK((rc2 == PBAY_JSON_TYPE) == (*p != '{'));
         if (size < 4096 && !memchr(data, 0, size))
             FUZZ_CHECK(json_c_accepts(s));

@@ -9,7 +9,9 @@
 
 #include "fuzz.h"
 
-enum { ROOM = 8192 };
+enum {
+    ROOM = 8192
+};
 
 static uint64_t state;
 static unsigned char input[ROOM];

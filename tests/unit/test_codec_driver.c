@@ -28,8 +28,10 @@ static void emit(struct bad *b, pbay_call *call, pbay_event ev)
 
 static pbay_rc deed(struct bad *b, pbay_call *call, pbay_str w)
 {
-    pbay_error e = {.size = sizeof e, .kind = PBAY_E_UPSTREAM,
-                    .retry_after_ms = -1, .message = STR("broken")};
+    pbay_error e = {.size = sizeof e,
+                    .kind = PBAY_E_UPSTREAM,
+                    .retry_after_ms = -1,
+                    .message = STR("broken")};
     pbay_usage u = {.size = sizeof u, .known = PBAY_U_OUTPUT, .output = 7};
 
     if (str_is(w, "begin"))
@@ -43,8 +45,11 @@ static pbay_rc deed(struct bad *b, pbay_call *call, pbay_str w)
     else if (str_is(w, "stop9"))
         emit(b, call, (pbay_event){.type = PBAY_EV_STOP, .code = 9});
     else if (str_is(w, "call"))
-        emit(b, call, (pbay_event){.type = PBAY_EV_CALL, .id = STR("a"),
-                                   .name = STR("f"), .text = STR("{")});
+        emit(b, call,
+             (pbay_event){.type = PBAY_EV_CALL,
+                          .id = STR("a"),
+                          .name = STR("f"),
+                          .text = STR("{")});
     else if (str_is(w, "more"))
         emit(b, call, (pbay_event){.type = PBAY_EV_CALL, .text = STR("}")});
     else if (str_is(w, "json"))
@@ -139,7 +144,7 @@ static const pbay_plugin bad_plugin = {.magic = PBAY_MAGIC,
 
 /* ---------------------------------------------------------------- replaying */
 
-#define FIRST                                                                 \
+#define FIRST \
     "{\"patchbay_transcript\":1,\"op\":\"chat\",\"flags\":[\"stream\"]}\n"
 #define HEAD "{\"head\":{\"status\":200,\"headers\":[]}}\n"
 
@@ -188,17 +193,14 @@ static const struct {
      "{\"ev\":\"call\",\"id\":\"a\",\"name\":\"f\",\"text\":\"{}\"}\n"
      "{\"ev\":\"stop\",\"why\":\"end\"}\n{\"ev\":\"usage\",\"output\":7}\n"
      "{\"end\":\"ok\"}\n"},
-    {"stop stop end",
-     "{\"ev\":\"stop\",\"why\":\"end\"}\n"
-     "{\"violation\":\"STOP twice for one choice\"}\n"
-     "{\"ev\":\"stop\",\"why\":\"end\"}\n{\"end\":\"ok\"}\n"},
-    {"stop9 end",
-     "{\"violation\":\"STOP with an unknown code\"}\n"
-     "{\"ev\":\"stop\",\"why\":\"unknown\"}\n{\"end\":\"ok\"}\n"},
-    {"stop text end",
-     "{\"ev\":\"stop\",\"why\":\"end\"}\n"
-     "{\"violation\":\"content after the choice's STOP\"}\n"
-     "{\"ev\":\"text\",\"text\":\"t\"}\n{\"end\":\"ok\"}\n"},
+    {"stop stop end", "{\"ev\":\"stop\",\"why\":\"end\"}\n"
+                      "{\"violation\":\"STOP twice for one choice\"}\n"
+                      "{\"ev\":\"stop\",\"why\":\"end\"}\n{\"end\":\"ok\"}\n"},
+    {"stop9 end", "{\"violation\":\"STOP with an unknown code\"}\n"
+                  "{\"ev\":\"stop\",\"why\":\"unknown\"}\n{\"end\":\"ok\"}\n"},
+    {"stop text end", "{\"ev\":\"stop\",\"why\":\"end\"}\n"
+                      "{\"violation\":\"content after the choice's STOP\"}\n"
+                      "{\"ev\":\"text\",\"text\":\"t\"}\n{\"end\":\"ok\"}\n"},
     {"error text",
      "{\"ev\":\"error\",\"kind\":\"upstream\",\"message\":\"broken\"}\n"
      "{\"violation\":\"an event after ERROR\"}\n"
@@ -213,18 +215,15 @@ static const struct {
     {"begin begin end",
      "{\"ev\":\"begin\",\"id\":\"i\"}\n{\"violation\":\"BEGIN twice\"}\n"
      "{\"ev\":\"begin\",\"id\":\"i\"}\n{\"end\":\"ok\"}\n"},
-    {"more end",
-     "{\"violation\":\"a tool call begins without id or name\"}\n"
-     "{\"ev\":\"call\",\"text\":\"}\"}\n{\"end\":\"ok\"}\n"},
-    {"json end",
-     "{\"violation\":\"json that is not JSON\"}\n"
-     "{\"ev\":\"item\",\"json\":{x}\n{\"end\":\"ok\"}\n"},
+    {"more end", "{\"violation\":\"a tool call begins without id or name\"}\n"
+                 "{\"ev\":\"call\",\"text\":\"}\"}\n{\"end\":\"ok\"}\n"},
+    {"json end", "{\"violation\":\"json that is not JSON\"}\n"
+                 "{\"ev\":\"item\",\"json\":{x}\n{\"end\":\"ok\"}\n"},
     {"misplaced end",
      "{\"violation\":\"usage or error missing or out of place\"}\n"
      "{\"ev\":\"text\",\"output\":7}\n{\"end\":\"ok\"}\n"},
-    {"unknown end",
-     "{\"violation\":\"an event of unknown size or type\"}\n"
-     "{\"end\":\"ok\"}\n"},
+    {"unknown end", "{\"violation\":\"an event of unknown size or type\"}\n"
+                    "{\"end\":\"ok\"}\n"},
     {"stop drop",
      "{\"ev\":\"stop\",\"why\":\"end\"}\n"
      "{\"violation\":\"DROP without PBAY_RQ_PASS\"}\n"
@@ -234,10 +233,9 @@ static const struct {
      "{\"violation\":\"finish() emits though the exchange failed\"}\n"
      "{\"end\":\"truncated\"}\n"},
     {"memory end", "{\"end\":\"ok\"}\n"},
-    {"fail",
-     "{\"ev\":\"text\",\"text\":\"t\"}\n"
-     "{\"violation\":\"finish() emits though the exchange failed\"}\n"
-     "{\"end\":\"failed\"}\n"},
+    {"fail", "{\"ev\":\"text\",\"text\":\"t\"}\n"
+             "{\"violation\":\"finish() emits though the exchange failed\"}\n"
+             "{\"end\":\"failed\"}\n"},
 };
 
 START_TEST(test_rules)
@@ -254,13 +252,14 @@ END_TEST
 /* finish() asks for another exchange; the second has no end mark. */
 START_TEST(test_again)
 {
-    comes_to(FIRST "{\"exchange\":{\"method\":\"GET\",\"path\":\"/first\","
-                   "\"headers\":[[\"accept\",\"*/*\"],[\"X-More\",\"1\"]]}}\n"
-             HEAD "{\"data\":\"begin\\n\"}\n{\"end\":\"ok\"}\n"
+    comes_to(FIRST
+             "{\"exchange\":{\"method\":\"GET\",\"path\":\"/first\","
+             "\"headers\":[[\"accept\",\"*/*\"],[\"X-More\",\"1\"]]}}\n" HEAD
+             "{\"data\":\"begin\\n\"}\n{\"end\":\"ok\"}\n"
              "{\"exchange\":{\"method\":\"GET\",\"path\":"
              "\"http://127.0.0.1:1/v1/second\",\"headers\":"
-             "[[\"Accept\",\"*/*\"]]}}\n"
-             HEAD "{\"data\":\"text\\n\"}\n{\"end\":\"ok\"}\n",
+             "[[\"Accept\",\"*/*\"]]}}\n" HEAD
+             "{\"data\":\"text\\n\"}\n{\"end\":\"ok\"}\n",
              "{\"ev\":\"begin\",\"id\":\"i\"}\n"
              "{\"ev\":\"text\",\"text\":\"t\"}\n{\"end\":\"truncated\"}\n");
 }
@@ -269,14 +268,14 @@ END_TEST
 START_TEST(test_exchange_differs)
 {
     comes_to(FIRST "{\"exchange\":{\"method\":\"GET\",\"path\":\"/other\","
-                   "\"headers\":[[\"Accept\",\"*/*\"]]}}\n"
-             HEAD "{\"data\":\"end\\n\"}\n",
+                   "\"headers\":[[\"Accept\",\"*/*\"]]}}\n" HEAD
+                   "{\"data\":\"end\\n\"}\n",
              "{\"violation\":\"the exchange differs\"}\n"
              "{\"exchange\":{\"method\":\"GET\",\"path\":\"/first\","
              "\"headers\":[[\"Accept\",\"*/*\"]]}}\n{\"end\":\"ok\"}\n");
     comes_to(FIRST "{\"exchange\":{\"method\":\"GET\",\"path\":\"/first\","
-                   "\"headers\":[[\"Accept\",\"*/*\"]],\"body\":\"x\"}}\n"
-             HEAD "{\"data\":\"end\\n\"}\n",
+                   "\"headers\":[[\"Accept\",\"*/*\"]],\"body\":\"x\"}}\n" HEAD
+                   "{\"data\":\"end\\n\"}\n",
              "{\"violation\":\"the exchange differs\"}\n"
              "{\"exchange\":{\"method\":\"GET\",\"path\":\"/first\","
              "\"headers\":[[\"Accept\",\"*/*\"]]}}\n{\"end\":\"ok\"}\n");
@@ -302,8 +301,8 @@ START_TEST(test_no_instance)
                                          .destroy = free};
     char err[256];
 
-    ck_assert_ptr_null(driver_new(&bad_plugin, STR("{\"refuse\":true}"), err,
-                                  sizeof err));
+    ck_assert_ptr_null(
+        driver_new(&bad_plugin, STR("{\"refuse\":true}"), err, sizeof err));
     ck_assert_str_eq(err, "the plugin made no instance: there is no way");
     ck_assert_ptr_null(driver_new(&no_codec, STR("{}"), err, sizeof err));
     ck_assert_str_eq(err, "the plugin is no codec");

@@ -40,21 +40,42 @@ static int check_tight(pbay_str s, size_t *at)
 /* ------------------------------------------------------ accept and refuse */
 
 static const pbay_str accepted[] = {
-    PBAY_LIT("{}"), PBAY_LIT("[]"), PBAY_LIT(" \t\r\n[ \n] "),
-    PBAY_LIT("null"), PBAY_LIT("true"), PBAY_LIT("false"), PBAY_LIT("\"\""),
-    PBAY_LIT("0"), PBAY_LIT("-0"), PBAY_LIT("-0.0"), PBAY_LIT("10"),
-    PBAY_LIT("1.5"), PBAY_LIT("1e5"), PBAY_LIT("1E+5"), PBAY_LIT("1.25e-05"),
-    PBAY_LIT("123456789012345678901234567890"), PBAY_LIT("1e99999"),
-    PBAY_LIT("[1,2 , 3]"), PBAY_LIT("[[[]],[{}]]"),
+    PBAY_LIT("{}"),
+    PBAY_LIT("[]"),
+    PBAY_LIT(" \t\r\n[ \n] "),
+    PBAY_LIT("null"),
+    PBAY_LIT("true"),
+    PBAY_LIT("false"),
+    PBAY_LIT("\"\""),
+    PBAY_LIT("0"),
+    PBAY_LIT("-0"),
+    PBAY_LIT("-0.0"),
+    PBAY_LIT("10"),
+    PBAY_LIT("1.5"),
+    PBAY_LIT("1e5"),
+    PBAY_LIT("1E+5"),
+    PBAY_LIT("1.25e-05"),
+    PBAY_LIT("123456789012345678901234567890"),
+    PBAY_LIT("1e99999"),
+    PBAY_LIT("[1,2 , 3]"),
+    PBAY_LIT("[[[]],[{}]]"),
     PBAY_LIT("{\"a\":{\"b\":[1,{\"c\":null}]},\"d\":\"e\"}"),
-    PBAY_LIT("{\"\":1}"), PBAY_LIT("{\"a\":{\"b\":1,\"b\":2}}"),
+    PBAY_LIT("{\"\":1}"),
+    PBAY_LIT("{\"a\":{\"b\":1,\"b\":2}}"),
     PBAY_LIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
     PBAY_LIT("\"\\u00e9\\uD83D\\ude00\""),
-    PBAY_LIT("\"\\ud800\""), PBAY_LIT("\"\\udc00x\""), PBAY_LIT("\"\\u0000\""),
-    PBAY_LIT("\"\x7f\""), PBAY_LIT("\"\xc2\x80\""), PBAY_LIT("\"\xdf\xbf\""),
-    PBAY_LIT("\"\xe0\xa0\x80\""), PBAY_LIT("\"\xed\x9f\xbf\""),
-    PBAY_LIT("\"\xee\x80\x80\""), PBAY_LIT("\"\xef\xbf\xbf\""),
-    PBAY_LIT("\"\xf0\x90\x80\x80\""), PBAY_LIT("\"\xf4\x8f\xbf\xbf\""),
+    PBAY_LIT("\"\\ud800\""),
+    PBAY_LIT("\"\\udc00x\""),
+    PBAY_LIT("\"\\u0000\""),
+    PBAY_LIT("\"\x7f\""),
+    PBAY_LIT("\"\xc2\x80\""),
+    PBAY_LIT("\"\xdf\xbf\""),
+    PBAY_LIT("\"\xe0\xa0\x80\""),
+    PBAY_LIT("\"\xed\x9f\xbf\""),
+    PBAY_LIT("\"\xee\x80\x80\""),
+    PBAY_LIT("\"\xef\xbf\xbf\""),
+    PBAY_LIT("\"\xf0\x90\x80\x80\""),
+    PBAY_LIT("\"\xf4\x8f\xbf\xbf\""),
     PBAY_LIT("\"0123456789abcdef0123456789abcde\xc3\xbc\""),
     PBAY_LIT("[\"]\",\"}\",\"{\",\"[\\\"\"]"),
 };
@@ -171,8 +192,7 @@ START_TEST(test_depth)
     n++;
     memset(text, '[', n);
     memset(text + n, ']', n);
-    ck_assert_int_eq(check_tight((pbay_str){text, 2 * n}, &at),
-                     PBAY_JSON_DEEP);
+    ck_assert_int_eq(check_tight((pbay_str){text, 2 * n}, &at), PBAY_JSON_DEEP);
     ck_assert_uint_eq(at, PBAY_JSON_DEPTH);
     /* The same bound where the outermost object is taken apart. */
     memcpy(text, "{\"a\":", 5);
@@ -180,13 +200,13 @@ START_TEST(test_depth)
     memset(text + 132, ']', 127);
     ck_assert_int_eq(pbay_json_members((pbay_str){text, 259}, kv, 1, &n, NULL),
                      PBAY_JSON_SYNTAX); /* not closed */
-    ck_assert_int_eq(pbay_json_members((pbay_str){text, 5 + 128}, kv, 1, &n,
-                                       NULL),
-                     PBAY_JSON_SYNTAX);
+    ck_assert_int_eq(
+        pbay_json_members((pbay_str){text, 5 + 128}, kv, 1, &n, NULL),
+        PBAY_JSON_SYNTAX);
     memset(text + 5, '[', 128);
-    ck_assert_int_eq(pbay_json_members((pbay_str){text, 5 + 128}, kv, 1, &n,
-                                       NULL),
-                     PBAY_JSON_DEEP);
+    ck_assert_int_eq(
+        pbay_json_members((pbay_str){text, 5 + 128}, kv, 1, &n, NULL),
+        PBAY_JSON_DEEP);
 }
 END_TEST
 
@@ -267,9 +287,9 @@ START_TEST(test_twice)
         "{\"\\ud800\":1,\"\\udfff\":2}", /* both read as U+FFFD */
     };
     static const char *const differ[] = {
-        "{\"a\":1,\"A\":2}",        "{\"a\":1,\"ab\":2}",
-        "{\"ab\":1,\"a\":2}",       "{\"\\u00fc\":1,\"\\u00fd\":2}",
-        "{\"\":1,\"\\u0000\":2}",   "{\"\xc3\xbc\":1,\"\\u00c3\":2}",
+        "{\"a\":1,\"A\":2}",         "{\"a\":1,\"ab\":2}",
+        "{\"ab\":1,\"a\":2}",        "{\"\\u00fc\":1,\"\\u00fd\":2}",
+        "{\"\":1,\"\\u0000\":2}",    "{\"\xc3\xbc\":1,\"\\u00c3\":2}",
         "{\"a\":{\"b\":1},\"b\":1}",
     };
     pbay_kv kv[8];
@@ -291,7 +311,9 @@ END_TEST
 /* More names than are looked up by hash. */
 START_TEST(test_many)
 {
-    enum { MANY = 700 };
+    enum {
+        MANY = 700
+    };
     static pbay_kv kv[MANY + 1];
     static char text[MANY * 16];
 
@@ -301,9 +323,9 @@ START_TEST(test_many)
         for (int i = 0; i < MANY; i++)
             len += (size_t)sprintf(text + len, "\"k%d\":%d,", i, i);
         len += (size_t)sprintf(text + len, "\"k%d\":0}", last);
-        ck_assert_int_eq(pbay_json_members((pbay_str){text, len}, kv, MANY + 1,
-                                           &n, NULL),
-                         last < 0 ? 0 : PBAY_JSON_TWICE);
+        ck_assert_int_eq(
+            pbay_json_members((pbay_str){text, len}, kv, MANY + 1, &n, NULL),
+            last < 0 ? 0 : PBAY_JSON_TWICE);
     }
 }
 END_TEST
@@ -377,13 +399,19 @@ START_TEST(test_numbers)
         const char *text;
         double v;
     } floats[] = {
-        {"0", 0}, {"-0.0", 0}, {"0.1", 0.1}, {"3.141592653589793", M_PI},
-        {"1e22", 1e22}, {"1e23", 1e23}, {"-2.5E-3", -2.5e-3},
+        {"0", 0},
+        {"-0.0", 0},
+        {"0.1", 0.1},
+        {"3.141592653589793", M_PI},
+        {"1e22", 1e22},
+        {"1e23", 1e23},
+        {"-2.5E-3", -2.5e-3},
         {"123456789012345678", 123456789012345678.0},
         {"0.000000000000000000000000000000000000001", 1e-39},
         {"1.7976931348623157e308", 1.7976931348623157e308},
         {"2.2250738585072014e-308", 2.2250738585072014e-308},
-        {"1e-400", 0}, {"0e999999999999", 0},
+        {"1e-400", 0},
+        {"0e999999999999", 0},
         {"100000000000000000000000000000000000000000000e-44", 1},
         {"0.12345678901234567890123456789", 0.12345678901234567890123456789},
     };
@@ -446,8 +474,7 @@ START_TEST(test_unescape)
         {"\"\\ud83dx\"", PBAY_LIT("\xef\xbf\xbdx")},
         {"\"\\ud83d\\n\"", PBAY_LIT("\xef\xbf\xbd\n")},
         {"\"\\ude00\\ud83d\"", PBAY_LIT("\xef\xbf\xbd\xef\xbf\xbd")},
-        {"\"\\ud83d\\ud83d\\ude00\"",
-         PBAY_LIT("\xef\xbf\xbd\xf0\x9f\x98\x80")},
+        {"\"\\ud83d\\ud83d\\ude00\"", PBAY_LIT("\xef\xbf\xbd\xf0\x9f\x98\x80")},
         {"\"1234\xf0\x9f\x98\x80\xe4\xb8\xad\\u00e9\xc3\xbc\\n6789\"",
          PBAY_LIT("1234\xf0\x9f\x98\x80\xe4\xb8\xad\xc3\xa9\xc3\xbc\n"
                   "6789")},

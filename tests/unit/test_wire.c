@@ -57,7 +57,10 @@ static pbay_str c(const char *s)
     return (pbay_str){s, strlen(s)};
 }
 
-#define KV(k, v) {PBAY_LIT(k), PBAY_LIT(v)}
+#define KV(k, v)                 \
+    {                            \
+        PBAY_LIT(k), PBAY_LIT(v) \
+    }
 
 static void is_text(pbay_str s, const char *want)
 {
@@ -81,14 +84,30 @@ START_TEST(test_duration)
         const char *text;
         int64_t ms;
     } cases[] = {
-        {"6m0s", 360000}, {"12ms", 12},      {"1s", 1000},  {"1.5s", 1500},
-        {"2h3m", 7380000}, {"17", 17000},    {"0", 0},
+        {"6m0s", 360000},
+        {"12ms", 12},
+        {"1s", 1000},
+        {"1.5s", 1500},
+        {"2h3m", 7380000},
+        {"17", 17000},
+        {"0", 0},
         {"2m59.56s", 179560},
-        {" 1s ", 1000},   {"1d", 86400000},  {"0.5ms", 0},  {"1.2345s", 1234},
-        {".5s", 500},     {"1h0m0.001s", 3600001},
-        {"", -1},         {"x", -1},         {"1x", -1},    {"s", -1},
-        {"-1s", -1},      {"1s2", -1},       {"1 s", -1},   {".", -1},
-        {"99999999999999999999s", -1},       {"999999999999d", -1},
+        {" 1s ", 1000},
+        {"1d", 86400000},
+        {"0.5ms", 0},
+        {"1.2345s", 1234},
+        {".5s", 500},
+        {"1h0m0.001s", 3600001},
+        {"", -1},
+        {"x", -1},
+        {"1x", -1},
+        {"s", -1},
+        {"-1s", -1},
+        {"1s2", -1},
+        {"1 s", -1},
+        {".", -1},
+        {"99999999999999999999s", -1},
+        {"999999999999d", -1},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -106,14 +125,20 @@ START_TEST(test_retry_after)
         const char *value;
         int64_t ms;
     } cases[] = {
-        {"7", 7000}, {"0", 0}, {"1.25", 1250}, {" 3 ", 3000},
+        {"7", 7000},
+        {"0", 0},
+        {"1.25", 1250},
+        {" 3 ", 3000},
         {"Sun, 06 Nov 1994 08:49:37 GMT", 30000},
         {"Sunday, 06-Nov-94 08:49:37 GMT", 30000},
         {"Sun Nov  6 08:49:37 1994", 30000},
         {"Sun, 06 Nov 1994 08:48:37 GMT", 0},
         {"Thu, 29 Feb 2024 00:00:00 GMT", 86400000},
         {"999999999", 86400000},
-        {"soon", -1}, {"-5", -1}, {"", -1}, {"Sun, 99 Nov 1994", -1},
+        {"soon", -1},
+        {"-5", -1},
+        {"", -1},
+        {"Sun, 99 Nov 1994", -1},
         {"Sun, 06 Foo 1994 08:49:37 GMT", -1},
         {"Sun, 06 Nov 1994 25:49:37 GMT", -1},
     };
@@ -122,8 +147,7 @@ START_TEST(test_retry_after)
         pbay_kv h = {PBAY_LIT("retry-after"), {0}};
         h.v = c(cases[i].value);
         ck_assert_msg(pbay_retry_after(&h, 1, now) == cases[i].ms, "%s: %lld",
-                      cases[i].value,
-                      (long long)pbay_retry_after(&h, 1, now));
+                      cases[i].value, (long long)pbay_retry_after(&h, 1, now));
     }
     static const pbay_kv both[] = {KV("retry-after", "9"),
                                    KV("retry-after-ms", "250")};
@@ -272,13 +296,12 @@ START_TEST(test_error_headers)
         KV("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
         KV("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"),
         KV("x-should-retry", "false"), KV("x-request-id", "req_1")};
-    static const pbay_kv limits[] = {
-        KV("x-ratelimit-remaining-requests", "5"),
-        KV("x-ratelimit-reset-requests", "1h"),
-        KV("x-ratelimit-remaining-tokens", "0"),
-        KV("x-ratelimit-reset-tokens", "6m0s")};
-    pbay_head head = {.size = sizeof head, .status = 429, .headers = h,
-                      .n_headers = 4};
+    static const pbay_kv limits[] = {KV("x-ratelimit-remaining-requests", "5"),
+                                     KV("x-ratelimit-reset-requests", "1h"),
+                                     KV("x-ratelimit-remaining-tokens", "0"),
+                                     KV("x-ratelimit-reset-tokens", "6m0s")};
+    pbay_head head = {
+        .size = sizeof head, .status = 429, .headers = h, .n_headers = 4};
     pbay_error e = {.size = sizeof e};
 
     pbay_error_body(&host, &the_call, &head,
@@ -356,38 +379,43 @@ static const struct {
     pbay_kv edits[4];
     const char *want;
 } edits[] = {
-    {"{\"model\":\"a\",\"n\":1}", {KV("model", "\"b\"")},
+    {"{\"model\":\"a\",\"n\":1}",
+     {KV("model", "\"b\"")},
      "{\"model\":\"b\",\"n\":1}"},
-    {" { \"n\" : 1 , \"model\" : \"a\" }\n", {KV("model", "\"b\"")},
+    {" { \"n\" : 1 , \"model\" : \"a\" }\n",
+     {KV("model", "\"b\"")},
      " { \"n\" : 1 , \"model\" : \"b\" }\n"},
     {"{\"a\":1}", {KV("b", "2")}, "{\"a\":1,\"b\":2}"},
     {"{}", {KV("b", "2"), KV("c", "3")}, "{\"b\":2,\"c\":3}"},
     {" {  } ", {KV("b", "2")}, " {\"b\":2  } "},
-    {"{\"a\":1,\"b\":2,\"c\":3}", {{PBAY_LIT("a"), {0}}},
-     "{\"b\":2,\"c\":3}"},
-    {"{\"a\":1,\"b\":2,\"c\":3}", {{PBAY_LIT("b"), {0}}},
-     "{\"a\":1,\"c\":3}"},
-    {"{\"a\":1, \"b\":2 , \"c\":3}", {{PBAY_LIT("c"), {0}}},
+    {"{\"a\":1,\"b\":2,\"c\":3}", {{PBAY_LIT("a"), {0}}}, "{\"b\":2,\"c\":3}"},
+    {"{\"a\":1,\"b\":2,\"c\":3}", {{PBAY_LIT("b"), {0}}}, "{\"a\":1,\"c\":3}"},
+    {"{\"a\":1, \"b\":2 , \"c\":3}",
+     {{PBAY_LIT("c"), {0}}},
      "{\"a\":1, \"b\":2}"},
     {"{\"a\":1}", {{PBAY_LIT("a"), {0}}}, "{}"},
     {"{\"a\":1}", {{PBAY_LIT("x"), {0}}}, "{\"a\":1}"},
     {"{\"a\":1,\"b\":2,\"c\":3}",
-     {{PBAY_LIT("a"), {0}}, {PBAY_LIT("b"), {0}}}, "{\"c\":3}"},
+     {{PBAY_LIT("a"), {0}}, {PBAY_LIT("b"), {0}}},
+     "{\"c\":3}"},
     {"{\"a\":1,\"b\":2,\"c\":3}",
-     {{PBAY_LIT("b"), {0}}, {PBAY_LIT("c"), {0}}}, "{\"a\":1}"},
+     {{PBAY_LIT("b"), {0}}, {PBAY_LIT("c"), {0}}},
+     "{\"a\":1}"},
     {"{\"a\":1,\"b\":2,\"c\":3}",
      {{PBAY_LIT("a"), {0}}, {PBAY_LIT("c"), {0}}, KV("d", "4")},
      "{\"b\":2,\"d\":4}"},
     {"{\"a\":1,\"b\":2}",
      {{PBAY_LIT("a"), {0}}, {PBAY_LIT("b"), {0}}, KV("c", "3")},
      "{\"c\":3}"},
-    {"{\"a\":1,\"b\":2}", {KV("b", "5"), {PBAY_LIT("a"), {0}}, KV("z", "{}")},
+    {"{\"a\":1,\"b\":2}",
+     {KV("b", "5"), {PBAY_LIT("a"), {0}}, KV("z", "{}")},
      "{\"b\":5,\"z\":{}}"},
-    {"{\"a\":1,\"b\":2}", {KV("a", "5"), {PBAY_LIT("b"), {0}}},
-     "{\"a\":5}"},
-    {"{\"m\\u006fdel\":\"a\"}", {KV("model", "\"b\"")},
+    {"{\"a\":1,\"b\":2}", {KV("a", "5"), {PBAY_LIT("b"), {0}}}, "{\"a\":5}"},
+    {"{\"m\\u006fdel\":\"a\"}",
+     {KV("model", "\"b\"")},
      "{\"m\\u006fdel\":\"b\"}"},
-    {"{\"x\":{\"model\":\"a\"}}", {KV("model", "\"b\"")},
+    {"{\"x\":{\"model\":\"a\"}}",
+     {KV("model", "\"b\"")},
      "{\"x\":{\"model\":\"a\"},\"model\":\"b\"}"},
     {"{\"a\":1}", {{{0}, {0}}}, "{\"a\":1}"},
 };
@@ -405,8 +433,7 @@ START_TEST(test_edit)
             n_edits++;
         ck_assert_int_eq(pbay_json_members(body, members, 8, &n, NULL), 0);
         ck_assert_int_eq(pbay_edit(&host, &the_call, body, members, n,
-                                   edits[i].edits, n_edits, &pieces,
-                                   &n_pieces),
+                                   edits[i].edits, n_edits, &pieces, &n_pieces),
                          PBAY_OK);
         for (size_t k = 0; k < n_pieces; k++) {
             memcpy(out + len, pieces[k].p, pieces[k].n);
@@ -424,9 +451,9 @@ START_TEST(test_edit_no_memory)
     size_t n;
 
     the_call.limit = 0;
-    ck_assert_int_eq(pbay_edit(&host, &the_call, c("{}"), NULL, 0, NULL, 0,
-                               &pieces, &n),
-                     PBAY_NOMEM);
+    ck_assert_int_eq(
+        pbay_edit(&host, &the_call, c("{}"), NULL, 0, NULL, 0, &pieces, &n),
+        PBAY_NOMEM);
 }
 END_TEST
 
