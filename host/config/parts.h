@@ -20,7 +20,8 @@
 /* --- issues.c --- */
 
 void issue_add(struct cfg_issues *is, bool error, const char *file, int line,
-               const char *fmt, va_list ap);
+               const char *fmt, va_list ap)
+    __attribute__((format(printf, 5, 0)));
 /* In the order of files[] and their lines; what belongs to none comes last. */
 void issues_sort(struct cfg_issues *is, const char *const *files, size_t n);
 /* The key that was probably meant, "" if none is near; from a list that the

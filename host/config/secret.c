@@ -96,9 +96,9 @@ static void warn_clear(const struct section *s, const struct raw *raw)
         return;
     d->warned = true;
     section_issue(s, false, "api_key",
-                  "anybody on this machine can read this "
-                  "file, and a key stands in it in clear: chmod o-r the file, "
-                  "or use \"${VAR}\" or api_key_file");
+                  "anybody on this machine can read this file, and a key "
+                  "stands in it in clear: use \"${VAR}\" or api_key_file, or "
+                  "chmod o-r the file");
 }
 
 static struct secret *read_key(const struct section *s, const struct raw *raw)
