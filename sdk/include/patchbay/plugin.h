@@ -29,7 +29,10 @@
  *   "keys"      the plugin's own configuration keys:
  *               [{"name", "type": "string"|"int"|"float"|"bool"|"duration"|
  *               "size"|"secret"|"strings", "default"?, "unit"?, "min"?, "max"?,
- *               "choices"?: [..], "doc"}]
+ *               "choices"?: [..], "doc"}]; bounds of durations in milliseconds,
+ *               of sizes in bytes
+ *
+ * At most 64 KiB; a member that is not listed here is refused.
  *
  * The host hands create() the checked values of "keys" as a JSON object, every
  * key with a default present; durations in milliseconds, sizes in bytes.
