@@ -188,12 +188,10 @@ static void put_escaped(struct line *l, pbay_str s, bool quoted)
 /* Text from outside: without secrets, escaped. */
 static void put_text(struct line *l, pbay_str s, bool quoted)
 {
-    char clean[LIM_LOG_LINE];
-    bool cut;
-    size_t n = redact_copy(clean, sizeof(clean), s, &cut);
+    char clean[LIM_LOG_LINE]; /* more than a line has room for */
+    size_t n = redact_copy(clean, sizeof(clean), s, NULL);
 
     put_escaped(l, str_n(clean, n), quoted);
-    l->cut = l->cut || cut;
 }
 
 /* With quotes.  False: not even the first of them; else the other is there

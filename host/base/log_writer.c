@@ -31,6 +31,7 @@ static struct {
     pthread_t thread;
     int fd;
     bool plain_file; /* never makes us wait, so no need to ask */
+    uint64_t told;   /* how many lost lines the log has reported */
 } writer = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .filled = PTHREAD_COND_INITIALIZER,
@@ -103,20 +104,19 @@ static bool write_out(int fd, bool plain_file, pbay_str s)
 /* What was lost since the last report came behind all that was queued by now,
  * and before what will be: so the report is queued just after the queue was
  * taken. */
-static void report_dropped(uint64_t *told)
+static void report_dropped(void)
 {
     uint64_t now = log_dropped();
 
-    if (now == *told)
+    if (now == writer.told)
         return;
     log_line(LOG_ERROR, "log", "lines were lost: their reader is too slow",
-             log_int("lines", (int64_t)(now - *told)), LOG_END);
-    *told = now;
+             log_int("lines", (int64_t)(now - writer.told)), LOG_END);
+    writer.told = now;
 }
 
 static void *writer_main(void *arg)
 {
-    uint64_t told = log_dropped();
     bool heard = true; /* the last piece got out: reporting makes sense */
     struct buf mine;
 
@@ -136,7 +136,7 @@ static void *writer_main(void *arg)
         mine = full;
         pthread_mutex_unlock(&writer.lock);
         if (heard)
-            report_dropped(&told);
+            report_dropped();
         heard = write_out(writer.fd, writer.plain_file, buf_str(&mine));
         buf_reset(&mine, QUEUE_KEEP);
         pthread_mutex_lock(&writer.lock);
@@ -158,6 +158,7 @@ int log_start(int fd)
         buf_init(&writer.queue, LIM_LOG_QUEUE);
         writer.fd = fd;
         writer.plain_file = S_ISREG(st.st_mode);
+        writer.told = log_dropped();
         atomic_store(&stop_at, 0);
         rc = thread_start(&writer.thread, "log", writer_main, NULL);
         writer.running = rc == 0;
