@@ -73,7 +73,8 @@ def test_replace_under_load():
 def test_a_broken_file_leaves_the_old_one_serving():
     before = module()["generation"]
     with Load() as load:
-        install(lambda data: data[:len(data) // 2])
+        # Cut inside what has to be mapped; debugging data behind it is not.
+        install(lambda data: data[:16384])
         host.control("reload")
         at = load.count
         until(lambda: load.count > at + 20, "requests to go on")
