@@ -11,6 +11,16 @@ TESTS += tests/fuzz/fuzz_json
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_runner)
 tests_fuzz_fuzz_json_LDADD = sdk/libpatchbay-sdk.a $(JSON_LIBS)
 
+# The codec of openai.so, built into the target.
+check_PROGRAMS += tests/fuzz/fuzz_openai
+TESTS += tests/fuzz/fuzz_openai
+tests_fuzz_fuzz_openai_SOURCES = tests/fuzz/fuzz_openai.c $(fuzz_runner) \
+	$(openai_sources)
+tests_fuzz_fuzz_openai_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_fuzz_openai_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_json tests/fuzz/fuzz_openai \
+	tests/codec/codec_replay
+
 # The HTTP parser; with libFuzzer, on one line, from the top after configure:
 #   clang -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Isdk/include
 #     -Ihost tests/fuzz/fuzz_http_parse.c host/http/parse.c

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A main() for fuzz targets where there is no libFuzzer: runs the files named
  * on the command line, or a number of random mutations of the target's seeds
- * (FUZZ_ROUNDS; FUZZ_SEED repeats a run). */
+ * (FUZZ_ROUNDS; FUZZ_SEED repeats a run).  --write-seeds DIR writes the seeds
+ * as files, for a libFuzzer build to start from. */
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -127,6 +128,23 @@ static int run_file(const char *name)
     return 0;
 }
 
+static int write_seeds(const char *dir)
+{
+    for (size_t i = 0; fuzz_seeds[i].p; i++) {
+        char name[4096];
+        FILE *f;
+        snprintf(name, sizeof name, "%s/seed-%zu", dir, i);
+        f = fopen(name, "wb");
+        if (!f) {
+            perror(name);
+            return 1;
+        }
+        fwrite(fuzz_seeds[i].p, 1, fuzz_seeds[i].n, f);
+        fclose(f);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *rounds_text = getenv("FUZZ_ROUNDS");
@@ -136,6 +154,8 @@ int main(int argc, char **argv)
     uint64_t seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
     int failed = 0;
 
+    if (argc == 3 && strcmp(argv[1], "--write-seeds") == 0)
+        return write_seeds(argv[2]);
     signal(SIGABRT, on_crash);
     signal(SIGSEGV, on_crash);
     if (argc > 1) {
