@@ -275,8 +275,8 @@ static void add_options(struct load *l, const struct section *server,
 {
     for (size_t i = 0; l->o->listen[i]; i++) {
         struct written w = {
-            load_dup(l, str_c(l->o->listen[i])), NULL,      server, auth,
-            {CFG_OPTION, "--listen", 0},         "--listen"};
+            load_dup(l, str_c(l->o->listen[i])), NULL,           server, auth,
+            {CFG_OPTION, "--listen", 0},         "server.listen"};
         add_listen(l, list, &w);
     }
 }
