@@ -26,8 +26,6 @@
 /* Read at once from the socket.  Small: it is held for as long as a stream
  * lasts; a TLS record that is longer waits inside OpenSSL. */
 #define RECV_BUFFER 8192L
-/* curl's least; held as long as the exchange when TLS is used. */
-#define SEND_BUFFER 16384L
 /* Bodies up to this size that come in pieces are joined: they leave in one
  * write with the head, and curl needs no upload buffer for them. */
 #define JOIN_MAX LIM_KIB(32)

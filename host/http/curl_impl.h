@@ -18,6 +18,9 @@
 #include "http/resolver.h"
 #include "http/transport.h"
 
+/* The buffer a request is sent from: curl's least. */
+#define SEND_BUFFER 16384L
+
 struct sock;
 struct name;
 struct exchange;

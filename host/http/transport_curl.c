@@ -359,6 +359,19 @@ static bool add_header(struct exchange *x, pbay_str line)
     return true;
 }
 
+/* With TLS curl keeps the buffer it sent the request from, 16 KiB, until the
+ * exchange is over; setting its size frees it.  Only once all has been sent. */
+static void free_send_buffer(struct exchange *x)
+{
+    curl_off_t sent = 0;
+
+    if (!x->tls || !x->body_total || !x->easy)
+        return;
+    curl_easy_getinfo(x->easy->curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if (sent >= 0 && (uint64_t)sent >= x->body_total)
+        curl_easy_setopt(x->easy->curl, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
+}
+
 /* The blank line.  Interim heads are passed over. */
 static bool head_complete(struct exchange *x)
 {
@@ -375,6 +388,7 @@ static bool head_complete(struct exchange *x)
     for (struct header *h = x->first_header; h; h = h->next)
         kv[n++] = h->kv;
     x->head_done = true;
+    free_send_buffer(x);
     x->ops->head(x->arg, x->status, kv, n);
     reset_head(x);
     return true;

@@ -401,7 +401,6 @@ START_TEST(too_slow)
     call_get(&c, url_of("slow.test"));
     call_run(&local, url_of("127.0.0.1"));
     ck_assert_int_eq(local.kind, ERR_NONE);
-    ck_assert_int_lt(clock_us() - t0, 150000);
     ck_assert_int_eq(c.ends, 0);
     call_wait(&c);
     ck_assert_int_eq(c.kind, ERR_CONNECT_TIMEOUT);
