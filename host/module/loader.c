@@ -284,14 +284,20 @@ static const char *remembered(const struct catalogue *c, const char *hash)
 /* Out of memory it is merely tried again the next time. */
 static void remember(struct catalogue *c, const char *hash, const char *reason)
 {
-    struct bad_content *more = realloc(c->bad, (c->n_bad + 1) * sizeof *more);
-    if (!more)
+    if (!c->bad)
+        c->bad = calloc(BAD_CONTENTS, sizeof *c->bad);
+    char *text = strdup(reason ? reason : "it misbehaved");
+    if (!c->bad || !text) {
+        free(text);
         return;
-    c->bad = more;
-    memcpy(more[c->n_bad].hash, hash, sizeof more->hash);
-    more[c->n_bad].reason = strdup(reason ? reason : "it misbehaved");
-    if (more[c->n_bad].reason)
-        c->n_bad++;
+    }
+    if (c->n_bad == BAD_CONTENTS) {
+        free(c->bad[0].reason);
+        memmove(c->bad, c->bad + 1, --c->n_bad * sizeof *c->bad);
+    }
+    struct bad_content *b = &c->bad[c->n_bad++];
+    memcpy(b->hash, hash, sizeof b->hash);
+    b->reason = text;
 }
 
 void generation_free(struct generation *g)

@@ -19,21 +19,21 @@
 #include <patchbay/provider.h>
 
 enum module_state {
-    MODULE_FOUND,       /* manifest read, not loaded */
+    MODULE_FOUND, /* manifest read, not loaded */
     MODULE_LOADED,
-    MODULE_REFUSED      /* see reason */
+    MODULE_REFUSED /* see reason */
 };
 
 /* One loaded copy of a module file. */
 struct generation {
-    unsigned number;           /* 1.. over the life of the process */
-    char *path;                /* of the private copy */
-    char *source;              /* where it came from */
-    char hash[65];             /* SHA-256 of the file, hex */
+    unsigned number; /* 1.. over the life of the process */
+    char *path;      /* of the private copy */
+    char *source;    /* where it came from */
+    char hash[65];   /* SHA-256 of the file, hex */
     struct manifest *manifest;
     const pbay_plugin *plugin;
-    void *handle;              /* the loader's */
-    unsigned refs;             /* control thread */
+    void *handle;               /* the loader's */
+    unsigned refs;              /* control thread */
     struct module_times *times; /* [LIM_LOOPS + 1], last: native workers */
 };
 
@@ -45,21 +45,22 @@ struct module_file {
 
 /* One module file in the catalogue. */
 struct module {
-    char *path, *id;           /* id: from the manifest, else the file's name */
+    char *path, *id; /* id: from the manifest, else the file's name */
     enum module_state state;
-    char *reason;              /* REFUSED: a sentence with the mend; LOADED: what
-                                * became of a newer file, NULL if nothing */
-    struct manifest *manifest; /* NULL if it could not be read; lives as long as
-                                * the catalogue, for configurations made of it */
+    char *reason; /* REFUSED: a sentence with the mend; LOADED: what
+                   * became of a newer file, NULL if nothing */
+    /* NULL if it could not be read; lives as long as the catalogue, for
+     * configurations made of it. */
+    struct manifest *manifest;
     struct generation *current; /* NULL until loaded */
-    bool vendor;               /* from the directory we were installed with */
-    char hash[65];             /* once its content has been read, else "" */
+    bool vendor;                /* from the directory we were installed with */
+    char hash[65];              /* once its content has been read, else "" */
     /* the loader's own */
     struct module_file file;
-    bool pending;              /* LOADED, and the file is a newer one */
-    bool shadowed;             /* REFUSED because another has its id */
-    bool passing;              /* REFUSED for what may be different next time */
-    bool seen;                 /* by the scan under way */
+    bool pending;  /* LOADED, and the file is a newer one */
+    bool shadowed; /* REFUSED because another has its id */
+    bool passing;  /* REFUSED for what may be different next time */
+    bool seen;     /* by the scan under way */
 };
 
 /* A content that has misbehaved, so that it is not tried again. */
@@ -67,27 +68,30 @@ struct bad_content {
     char hash[65];
     char *reason;
 };
+/* How many are remembered; then the oldest is forgotten and merely probed
+ * again. */
+#define BAD_CONTENTS 256
 
 /* All zero at first. */
 struct catalogue {
-    struct module **modules;   /* by directory, then by name */
+    struct module **modules; /* by directory, then by name */
     size_t n;
     struct generation **retained; /* no instance left, mapping kept */
     size_t n_retained;
     struct bad_content *bad;
     size_t n_bad;
-    struct manifest **old;     /* of files that were replaced or removed */
+    struct manifest **old; /* of files that were replaced or removed */
     size_t n_old;
 };
 
 struct loader_options {
-    const char *const *dirs;   /* NULL-terminated, in order: first id wins */
+    const char *const *dirs; /* NULL-terminated, in order: first id wins */
     const char *vendor_dir;
-    const char *gen_dir;       /* for private copies; NULL: made in RUNDIR,
-                                * STATEDIR, XDG_RUNTIME_DIR, TMPDIR or /tmp,
-                                * the first where it can be */
-    const char *self;          /* program to exec for probes; NULL: no probe */
-    bool allow_any_owner;      /* tests and build trees: skip ownership */
+    const char *gen_dir;  /* for private copies; NULL: made in RUNDIR,
+                           * STATEDIR, XDG_RUNTIME_DIR, TMPDIR or /tmp,
+                           * the first where it can be */
+    const char *self;     /* program to exec for probes; NULL: no probe */
+    bool allow_any_owner; /* tests and build trees: skip ownership */
 };
 
 /* Once, before anything else here; 0 or negative errno and *err.  The options
@@ -111,8 +115,8 @@ struct module *catalogue_find(struct catalogue *c, pbay_str type);
 struct generation *module_load(struct catalogue *c, struct module *m);
 
 struct generation *generation_ref(struct generation *g);
-/* At zero, once it is not a module's current one: retained (LIM_GENERATIONS), or
- * closed if it may be unloaded. */
+/* At zero, once it is not a module's current one: retained (LIM_GENERATIONS),
+ * or closed if it may be unloaded. */
 void generation_unref(struct catalogue *c, struct generation *g);
 
 /* The child's side of a probe: load `path`, check, print the manifest from the

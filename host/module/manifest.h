@@ -12,7 +12,10 @@
 #include <patchbay/types.h>
 
 enum key_type {
-    KEY_STRING, KEY_INT, KEY_FLOAT, KEY_BOOL,
+    KEY_STRING,
+    KEY_INT,
+    KEY_FLOAT,
+    KEY_BOOL,
     KEY_DURATION, /* "30s", "500ms", "5m", or a number of seconds */
     KEY_SIZE,     /* "64K", "10M", "1G", or a number of bytes */
     KEY_SECRET,   /* a string that is never shown */
@@ -23,31 +26,39 @@ const char *key_type_name(enum key_type t);
 struct manifest_key {
     char *name, *unit, *doc;
     enum key_type type;
-    char *def;       /* default as JSON text; NULL: none */
+    char *def; /* default as JSON text; NULL: none */
     bool has_min, has_max;
     double min, max; /* DURATION: milliseconds; SIZE: bytes */
     char **choices;  /* NULL-terminated; NULL: any */
 };
-struct manifest_env { char *var, *key; };
-struct manifest_url { char *name, *url; };
+struct manifest_env {
+    char *var, *key;
+};
+struct manifest_url {
+    char *name, *url;
+};
 struct manifest_model {
     char *match;
-    char **capabilities; /* NULL-terminated */
+    char **capabilities;                 /* NULL-terminated */
     uint64_t context_window, max_output; /* 0: unknown */
 };
 
 struct manifest {
-    char *json;          /* the whole text */
+    char *json; /* the whole text */
     size_t json_len;
     unsigned abi_major, abi_minor;
     char *id, *version, *license, *name, *base_url;
     bool codec, native, local;
-    char **aliases;      /* NULL-terminated, never NULL */
+    char **aliases; /* NULL-terminated, never NULL */
     char **needs;
-    struct manifest_env *env;      size_t n_env;
-    struct manifest_url *urls;     size_t n_urls;
-    struct manifest_model *models; size_t n_models;
-    struct manifest_key *keys;     size_t n_keys;
+    struct manifest_env *env;
+    size_t n_env;
+    struct manifest_url *urls;
+    size_t n_urls;
+    struct manifest_model *models;
+    size_t n_models;
+    struct manifest_key *keys;
+    size_t n_keys;
 };
 
 /* NULL and a malloc'd sentence in *err that names member and mend.  A manifest
@@ -65,7 +76,8 @@ void manifest_free(struct manifest *m);
 
 /* Is `type` the id or one of the aliases? */
 bool manifest_is(const struct manifest *m, pbay_str type);
-const struct manifest_key *manifest_key(const struct manifest *m, pbay_str name);
+const struct manifest_key *manifest_key(const struct manifest *m,
+                                        pbay_str name);
 /* First pattern that matches the model's name; NULL if none does. */
 const struct manifest_model *manifest_model(const struct manifest *m,
                                             pbay_str model);

@@ -37,7 +37,9 @@ void native_pool_free(struct native_pool *p);
  * Everything given stays valid until end() or, after native_run_cancel(), until
  * the worker has returned, when `released` is called [loop].  *out is written
  * before a worker can enter run(), so that emit() finds the run there. */
-struct native_gate { unsigned max, running; }; /* guarded by the pool */
+struct native_gate {
+    unsigned max, running;
+}; /* guarded by the pool */
 struct native_job {
     struct loop *loop;
     const pbay_native *native;
@@ -49,7 +51,7 @@ struct native_job {
     void *arg;
     void (*released)(void *arg);
     struct module_times *times; /* may be NULL */
-    const char *name; /* of the instance, for the log; may be NULL */
+    const char *name;           /* of the instance, for the log; may be NULL */
 };
 int native_run_start(struct native_pool *p, const struct native_job *job,
                      struct native_run **out);
@@ -58,8 +60,8 @@ int native_run_start(struct native_pool *p, const struct native_job *job,
 void native_run_cancel(struct native_run *r);
 /* [loop] While paused no events are delivered. */
 void native_run_pause(struct native_run *r, bool on);
-/* [worker] pbay_host.emit for a call that is a native run.  Only between run()'s
- * entry and its return. */
+/* [worker] pbay_host.emit for a call that is a native run.  Only between
+ * run()'s entry and its return. */
 pbay_rc native_run_emit(struct native_run *r, const pbay_event *ev);
 /* [any] */
 bool native_run_cancelled(const struct native_run *r);
