@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Every command with the loopback provider: in its own process, then against a
 # running host, which have to give the same. Statuses, JSON, what stays behind.
+# shellcheck disable=SC2181,SC2317
 
-# shellcheck source=/dev/null
+# shellcheck source=tests/e2e/cli_lib.sh
 . "$(dirname "$0")/cli_lib.sh"
 : "${PATCHBAY_PROVIDERS:?the directory with the providers}"
 PATCHBAY_PLUGIN_PATH=$PATCHBAY_PROVIDERS

@@ -8,7 +8,7 @@ command -v python3 >/dev/null || {
     echo 'SKIP: python3 is needed'
     exit 77
 }
-# shellcheck source=/dev/null
+# shellcheck source=tests/e2e/cli_lib.sh
 . "$here/cli_lib.sh"
 
 sock=$work/run/c.sock

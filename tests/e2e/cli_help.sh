@@ -3,8 +3,9 @@
 # Help, wrong command lines, and the manual page: every command and option of
 # the help is in patchbay(1) and the other way round, every exit status is
 # documented, and help does not look at providers.
+# shellcheck disable=SC2013 # words, none with a blank
 
-# shellcheck source=/dev/null
+# shellcheck source=tests/e2e/cli_lib.sh
 . "$(dirname "$0")/cli_lib.sh"
 : "${top_srcdir:=$(dirname "$0")/../..}"
 page=$top_srcdir/etc/man/patchbay.1

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034 # used by those that source it
 # For the tests of the command line, sourced by them: a private directory, and
 # checks that say what they looked at.
 

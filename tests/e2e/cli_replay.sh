@@ -3,8 +3,9 @@
 # Record and replay, all the way round: recorded replies are served as an
 # upstream, a host asks that upstream and records it, and what it has recorded
 # gives the same events through the codec again.
+# shellcheck disable=SC2012,SC2181,SC2317
 
-# shellcheck source=/dev/null
+# shellcheck source=tests/e2e/cli_lib.sh
 . "$(dirname "$0")/cli_lib.sh"
 : "${PATCHBAY_PROVIDERS:?the directory with the providers}"
 : "${top_srcdir:=$(dirname "$0")/../..}"
