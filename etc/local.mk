@@ -26,7 +26,7 @@ uninstall-local:
 	    cmp -s "$(srcdir)/$$f" "$$to" && rm -f "$$to"; \
 	done; :
 
-dist_man_MANS += etc/man/patchbay.conf.5
+dist_man_MANS += etc/man/patchbay.1 etc/man/patchbay.conf.5
 
 EXTRA_DIST += etc/systemd/patchbay.service.in
 
