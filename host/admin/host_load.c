@@ -20,6 +20,19 @@ static const struct manifest **manifests(const struct catalogue *c, size_t *n)
     return v;
 }
 
+/* The ones that are there but cannot be used: a provider of theirs is not set
+ * up, but the rest goes on. */
+static const char **broken(const struct catalogue *c)
+{
+    const char **v = calloc(c->n + 1, sizeof(*v));
+    size_t n = 0;
+
+    for (size_t i = 0; v && i < c->n; i++)
+        if (c->modules[i]->state == MODULE_REFUSED && c->modules[i]->id)
+            v[n++] = c->modules[i]->id;
+    return v;
+}
+
 static char *issue_text(const struct cfg_issue *is)
 {
     char *s = NULL;
@@ -75,6 +88,7 @@ struct snapshot *host_load(struct host *h, char ***warnings, char **err)
 {
     struct cfg_load_options o = h->options.cfg;
     const struct manifest **v;
+    const char **refused;
     struct cfg_issues issues = {0};
     struct config *cfg;
     struct snapshot *s;
@@ -82,9 +96,12 @@ struct snapshot *host_load(struct host *h, char ***warnings, char **err)
     catalogue_scan(&h->modules);
     log_refused(&h->modules);
     v = manifests(&h->modules, &o.n_manifests);
+    refused = broken(&h->modules);
     o.manifests = v;
-    cfg = v ? cfg_load(&o, &issues) : NULL;
+    o.broken = refused;
+    cfg = v && refused ? cfg_load(&o, &issues) : NULL;
     free(v);
+    free(refused);
     *err = sort_issues(&issues, warnings);
     cfg_issues_done(&issues);
     if (!cfg || *err) {

@@ -67,8 +67,5 @@ int oa_render_event(struct oa_render *r, const pbay_event *ev, struct buf *out);
 /* The end of a stream ([DONE] included), or the whole completion. */
 int oa_render_end(struct oa_render *r, const pbay_usage *usage,
                   struct buf *out);
-/* A whole completion, as its provider wrote it, as the stream a client asked
- * for.  -1: it is not a chat completion. */
-int oa_render_split(struct oa *x, pbay_str completion, struct buf *out);
 
 #endif

@@ -32,7 +32,7 @@ static void chat_begin(void *arg, const struct call_head *h,
     x->pass = h->pass;
     x->error_body = h->error_body;
     x->status = h->status;
-    if (h->pass && (!h->stream || !x->stream)) {
+    if (h->pass && !h->stream) {
         x->content_type = arena_dup(&x->req->arena, h->content_type);
         buf_init(&x->whole, LIM_REPLY);
         return;
@@ -71,34 +71,10 @@ static void chat_event(void *arg, const pbay_event *ev)
     buf_done(&out);
 }
 
-/* The client asked for a stream, the provider answered in one piece. */
-static void end_split(struct oa *x)
-{
-    struct buf out;
-    struct err e;
-
-    buf_init(&out, LIM_REPLY * 2);
-    if (oa_render_split(x, buf_str(&x->whole), &out) == 0) {
-        stream_begin(x, STR_NONE);
-        http_reply_write(x->req, buf_str(&out));
-        http_reply_end(x->req);
-    } else {
-        err_clear(&e);
-        err_set(&e, PBAY_E_PROTOCOL,
-                "the provider did not answer with a chat completion");
-        oa_error(x, &e);
-    }
-    buf_done(&out);
-}
-
 static void end_pass(struct oa *x)
 {
     if (x->head_sent) {
         http_reply_end(x->req);
-        return;
-    }
-    if (x->stream && !x->error_body) {
-        end_split(x);
         return;
     }
     oa_add_header(x, "content-type",

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Events to OpenAI chat completions, streamed as chunks or whole, and a whole
- * completion cut into chunks. */
-#include <json-c/json.h>
+/* Events to OpenAI chat completions, streamed as chunks or whole. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -416,67 +414,4 @@ int oa_render_end(struct oa_render *r, const pbay_usage *usage, struct buf *o)
         rc |= buf_addc(o, "}\n\n");
     }
     return rc | buf_addc(o, "data: [DONE]\n\n");
-}
-
-/* --- a whole completion as a stream -------------------------------------- */
-
-static int put_event(struct json_object *chunk, struct buf *o)
-{
-    const char *s = json_object_to_json_string_ext(
-        chunk, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-
-    return !s || buf_addc(o, "data: ") | buf_addc(o, s) | buf_addc(o, "\n\n")
-               ? -1
-               : 0;
-}
-
-/* message becomes delta (tool calls get their index), the rest stays. */
-static void choice_to_delta(struct json_object *choice)
-{
-    struct json_object *msg, *calls;
-
-    if (!json_object_object_get_ex(choice, "message", &msg))
-        return;
-    if (json_object_object_get_ex(msg, "tool_calls", &calls) &&
-        json_object_is_type(calls, json_type_array))
-        for (size_t i = 0; i < json_object_array_length(calls); i++)
-            json_object_object_add(json_object_array_get_idx(calls, i), "index",
-                                   json_object_new_int64((int64_t)i));
-    json_object_object_add(choice, "delta", json_object_get(msg));
-    json_object_object_del(choice, "message");
-}
-
-int oa_render_split(struct oa *x, pbay_str completion, struct buf *out)
-{
-    struct json_tokener *tok = json_tokener_new_ex(64);
-    struct json_object *doc = NULL, *choices, *usage = NULL;
-    int rc = -1;
-
-    if (tok && completion.n <= INT32_MAX)
-        doc = json_tokener_parse_ex(tok, completion.p, (int)completion.n);
-    if (!doc || !json_object_is_type(doc, json_type_object) ||
-        !json_object_object_get_ex(doc, "choices", &choices) ||
-        !json_object_is_type(choices, json_type_array))
-        goto out;
-    json_object_object_add(doc, "object",
-                           json_object_new_string("chat.completion.chunk"));
-    for (size_t i = 0; i < json_object_array_length(choices); i++)
-        choice_to_delta(json_object_array_get_idx(choices, i));
-    if (json_object_object_get_ex(doc, "usage", &usage))
-        json_object_get(usage);
-    json_object_object_del(doc, "usage");
-    rc = put_event(doc, out);
-    if (rc == 0 && usage && x->include_usage) {
-        json_object_object_add(doc, "choices", json_object_new_array());
-        json_object_object_add(doc, "usage", json_object_get(usage));
-        rc = put_event(doc, out);
-    }
-    if (rc == 0)
-        rc = buf_addc(out, "data: [DONE]\n\n");
-    json_object_put(usage);
-out:
-    json_object_put(doc);
-    if (tok)
-        json_tokener_free(tok);
-    return rc;
 }

@@ -496,8 +496,13 @@ static void tx_on_head(void *arg, int status, const pbay_kv *headers, size_t n)
     framing_init(&a->framing, (int)a->head.framing, max);
     a->framed = true;
     a->has_head = true;
-    a->reply_pass =
-        (a->req.flags & PBAY_RQ_PASS) && (a->x.flags & PBAY_X_REPLY_PASS) && ok;
+    /* A whole reply is not the stream that was asked for: the dialect makes one
+     * of its events. */
+    a->reply_pass = ok && (a->req.flags & PBAY_RQ_PASS) &&
+                    (a->x.flags & PBAY_X_REPLY_PASS) &&
+                    !(a->req.op == PBAY_OP_CHAT &&
+                      (a->req.flags & PBAY_RQ_STREAM) &&
+                      a->head.framing == PBAY_FRAME_WHOLE);
     if (ok)
         a->ops->head(a->arg);
 out:

@@ -77,7 +77,10 @@ typedef struct pbay_head {
     uint32_t framing; /* proposed by the host: SSE, NDJSON or WHOLE by content
                        * type where the exchange said SSE or NDJSON, else what
                        * the exchange said; the codec may change it.  For a
-                       * status outside 2xx it is WHOLE and stays so. */
+                       * status outside 2xx it is WHOLE and stays so.  A chat
+                       * that was to be streamed and comes WHOLE is not passed
+                       * through: feed() emits all its events, whatever
+                       * request.want says. */
     uint32_t flags;
     int32_t status;
     const pbay_kv *headers; /* names in lower case */
