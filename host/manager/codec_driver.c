@@ -533,7 +533,10 @@ static void next_step(struct driver_call *c)
 static void on_end(struct driver_call *c)
 {
     const struct transcript_exchange *x = &c->t->exchanges[c->step];
-    bool cut = (c->cut && !c->how.clean) || (x->end.n && !str_is(x->end, "ok"));
+    bool ok = c->status >= 200 && c->status < 300;
+    /* Of a refusal a recording says what it was, not how its body ended. */
+    bool cut =
+        (c->cut && !c->how.clean) || (ok && x->end.n && !str_is(x->end, "ok"));
     unsigned before;
     pbay_rc rc;
 
@@ -554,7 +557,7 @@ static void on_end(struct driver_call *c)
         next_step(c);
     else if (c->events.failed)
         over(c, "error");
-    else if (rc < 0 || c->status < 200 || c->status > 299)
+    else if (rc < 0 || !ok)
         over(c, "failed");
     else
         over(c, whole(c, c->saw_end ? PBAY_END : PBAY_OK, before)

@@ -19,7 +19,8 @@
  *   {"head":{"status":200,"headers":[["content-type","text/event-stream"]]}}
  *   {"data":"data: {\"id\":..."}     a piece of the reply as it came,
  *   {"data_b64":"..."}                 or in base64 what is not UTF-8
- *   {"end":"ok"}                     "ok", or how it broke off: "cut", ...
+ *   {"end":"ok"}                     "ok", or how it broke off ("cut", ...); after
+ *                                    a refusal (not 2xx) any word
  *
  * `path` may be a whole URL.  Credentials are never in a transcript.  And where
  * it is a test, the events that must come of it, in any number of lines (their

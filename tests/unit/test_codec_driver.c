@@ -288,6 +288,13 @@ START_TEST(test_ends)
              "{\"ev\":\"text\",\"text\":\"t\"}\n"
              "{\"violation\":\"finish() emits though the exchange failed\"}\n"
              "{\"end\":\"nosys\"}\n");
+    comes_to(FIRST "{\"head\":{\"status\":400}}\n{\"data\":\"error\"}\n"
+                   "{\"end\":\"context\"}\n",
+             "{\"ev\":\"error\",\"kind\":\"upstream\",\"message\":\"broken\"}\n"
+             "{\"violation\":\"an event after ERROR\"}\n"
+             "{\"ev\":\"text\",\"text\":\"t\"}\n"
+             "{\"violation\":\"finish() emits though the exchange failed\"}\n"
+             "{\"end\":\"error\"}\n");
     comes_to(FIRST HEAD "{\"data_b64\":\"c3RvcCBlbmQK\"}\n{\"end\":\"cut\"}\n",
              "{\"ev\":\"stop\",\"why\":\"end\"}\n{\"end\":\"ok\"}\n");
 }
