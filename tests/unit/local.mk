@@ -128,3 +128,7 @@ tests_unit_test_config_man_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_loader
 tests_unit_test_loader_CFLAGS = $(unit_cflags)
 tests_unit_test_loader_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_cli
+tests_unit_test_cli_CFLAGS = $(unit_cflags)
+tests_unit_test_cli_LDADD = $(unit_ldadd)
