@@ -141,26 +141,34 @@ static int reasons(pbay_str model)
     return 0;
 }
 
-static void edit_limit(const struct openai *o, const pbay_request *req,
+/* Give a member another name; one that has that name already stays as it is. */
+static void rename_member(const pbay_request *req, struct edits *e,
+                          const char *from, const char *to)
+{
+    pbay_str value = find(req, from);
+
+    if (!value.n)
+        return;
+    edit(e, (pbay_str){from, strlen(from)}, (pbay_str){NULL, 0});
+    if (!find(req, to).n)
+        edit(e, (pbay_str){to, strlen(to)}, value);
+}
+
+static void edit_names(const struct openai *o, const pbay_request *req,
                        struct edits *e)
 {
-    pbay_str old_name = OA("max_tokens");
-    pbay_str new_name = OA("max_completion_tokens");
-    pbay_str old_value = find(req, "max_tokens");
-    pbay_str new_value = find(req, "max_completion_tokens");
-    int to_new = o->max_tokens_field == LIMIT_NEW ||
-                 (o->max_tokens_field == LIMIT_AUTO && reasons(req->model) &&
-                  !(req->flags & PBAY_RQ_PASS));
+    static const char old_name[] = "max_tokens";
+    static const char new_name[] = "max_completion_tokens";
+    int translated = !(req->flags & PBAY_RQ_PASS);
 
-    if (to_new && old_value.n) {
-        edit(e, old_name, (pbay_str){NULL, 0});
-        if (!new_value.n)
-            edit(e, new_name, old_value);
-    } else if (o->max_tokens_field == LIMIT_OLD && new_value.n) {
-        edit(e, new_name, (pbay_str){NULL, 0});
-        if (!old_value.n)
-            edit(e, old_name, new_value);
-    }
+    if (o->max_tokens_field == LIMIT_NEW ||
+        (o->max_tokens_field == LIMIT_AUTO && translated &&
+         reasons(req->model)))
+        rename_member(req, e, old_name, new_name);
+    else if (o->max_tokens_field == LIMIT_OLD)
+        rename_member(req, e, new_name, old_name);
+    if (o->random_seed)
+        rename_member(req, e, "seed", "random_seed");
 }
 
 /* ---------------------------------------------------------------- exchange */
@@ -249,7 +257,7 @@ static pbay_rc build_chat(struct openai *o, struct call *c,
     rc = edit_stream(o, c, req, &e);
     if (rc != PBAY_OK)
         return rc;
-    edit_limit(o, req, &e);
+    edit_names(o, req, &e);
     x->framing =
         req->flags & PBAY_RQ_STREAM ? PBAY_FRAME_SSE : PBAY_FRAME_WHOLE;
     return post(o, c, req, o->chat_path, &e, x);

@@ -112,6 +112,7 @@ static pbay_rc configure(struct openai *o, pbay_str config)
 {
     static const char *const fields[] = {
         "auto", "max_tokens", "max_completion_tokens", "as-is", NULL};
+    static const char *const seeds[] = {"seed", "random_seed", NULL};
     static const char *const ends[] = {"done", "finish", NULL};
     static const char *const lookups[] = {"get", "list", NULL};
     static const char *const outputs[] = {"total", "without_reasoning", NULL};
@@ -132,6 +133,7 @@ static pbay_rc configure(struct openai *o, pbay_str config)
     }
     o->stream_options = pbay_json_type(v) != 'b' || pbay_json_true(v);
     o->max_tokens_field = take_word(config, "max_tokens_field", fields);
+    o->random_seed = take_word(config, "seed_field", seeds);
     o->end_at_finish = take_word(config, "end_mark", ends);
     o->lookup_in_list = take_word(config, "model_lookup", lookups);
     o->reasoning_extra = take_word(config, "usage_output", outputs);

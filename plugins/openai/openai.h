@@ -23,6 +23,7 @@ struct openai {
     pbay_str chat_path, embeddings_path, moderations_path, images_path,
         models_path;
     int max_tokens_field;
+    int random_seed;     /* seed_field = "random_seed" */
     int stream_options;  /* may include_usage be added? */
     int end_at_finish;   /* end_mark = "finish" */
     int lookup_in_list;  /* model_lookup = "list" */
