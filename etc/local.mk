@@ -46,4 +46,3 @@ zshcompletiondir = $(datadir)/zsh/site-functions
 dist_zshcompletion_DATA = etc/completions/zsh/_patchbay
 fishcompletiondir = $(datadir)/fish/vendor_completions.d
 dist_fishcompletion_DATA = etc/completions/fish/patchbay.fish
-dist_man_MANS += etc/man/patchbay.1
