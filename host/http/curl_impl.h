@@ -63,7 +63,7 @@ struct curl_transport {
     CURLSH *share;
     int depth;     /* inside a call of curl that may call back */
     bool settling;
-    struct timer timer;
+    struct timer timer, sweep;
     struct sock **socks; /* by descriptor */
     size_t n_socks;
     struct exchange *open;

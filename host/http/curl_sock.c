@@ -5,6 +5,11 @@
  * first and IN for the second.  Following that would cost two epoll_ctl() per
  * request; instead the read event stays, and is deleted when it fires while
  * curl does not want it, or when the socket is closed.
+ *
+ * curl looks for dead and aged connections in its pool only when it begins a
+ * transfer.  So that a quiet loop does not keep them, a transfer that cannot
+ * begin is begun some time after connections fell idle or were closed by the
+ * other side.
  */
 #include "config.h"
 
@@ -17,6 +22,9 @@
 #include <event2/event_struct.h>
 
 #include "http/curl_impl.h"
+
+#define SWEEP_DEAD_MS 1100   /* curl does it once a second at most */
+#define SWEEP_AGED_MS 120000 /* curl's own bound on idle time is 118 s */
 
 struct sock {
     struct curl_transport *t;
@@ -35,6 +43,41 @@ static void act(struct curl_transport *t, curl_socket_t fd, int bits)
     curl_leave(t);
 }
 
+/* Begin a transfer to nowhere: it ends at its name, which nobody looks up. */
+static void on_sweep(void *arg)
+{
+    static const struct tx_profile plain;
+    struct curl_transport *t = arg;
+    struct profile *f = profile_get(t, &plain);
+    struct easy *e = f ? easy_get(t, f) : NULL;
+    int running;
+
+    if (!e)
+        return;
+    curl_enter(t);
+    if (!curl_easy_setopt(e->curl, CURLOPT_URL, "http://sweep.invalid/") &&
+        !curl_easy_setopt(e->curl, CURLOPT_HTTPGET, 1L) &&
+        !curl_multi_add_handle(t->multi, e->curl))
+        curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    curl_leave(t);
+    curl_multi_remove_handle(t->multi, e->curl);
+    easy_put(t, e);
+    for (size_t i = 0; i < t->n_socks; i++)
+        if (t->socks[i]) {
+            timer_set(&t->sweep, t->base.loop->clock, SWEEP_AGED_MS, on_sweep,
+                      t);
+            return;
+        }
+}
+
+static void sweep_within(struct curl_transport *t, int64_t ms)
+{
+    struct clock *clock = t->base.loop->clock;
+
+    if (!timer_running(&t->sweep) || t->sweep.at > clock_now(clock) + ms)
+        timer_set(&t->sweep, clock, ms, on_sweep, t);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct sock *s = arg;
@@ -43,6 +86,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (!(s->want & CURL_POLL_IN)) {
         event_del(&s->rd);
         s->rd_on = false;
+        sweep_within(s->t, SWEEP_DEAD_MS);
         return;
     }
     act(s->t, fd, CURL_CSELECT_IN); /* s may be gone after this */
@@ -116,6 +160,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
     (void)unused;
     if (what == CURL_POLL_REMOVE) {
         s = (size_t)fd < t->n_socks ? t->socks[fd] : NULL;
+        if (!timer_running(&t->sweep))
+            sweep_within(t, SWEEP_AGED_MS);
         return s ? sock_want(s, 0) : 0;
     }
     s = sock_get(t, fd);
@@ -177,6 +223,7 @@ int socks_init(struct curl_transport *t)
 void socks_free(struct curl_transport *t)
 {
     timer_stop(&t->timer);
+    timer_stop(&t->sweep);
     for (size_t i = 0; i < t->n_socks; i++)
         if (t->socks[i])
             sock_drop(t->socks[i]);

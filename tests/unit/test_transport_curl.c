@@ -300,6 +300,43 @@ START_TEST(dead_while_idle)
 }
 END_TEST
 
+static int descriptors(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static bool is_count(void *arg)
+{
+    return descriptors() <= *(int *)arg;
+}
+
+/* Pooled connections that the other side has closed are not kept, although
+ * nothing is asked any more. */
+START_TEST(dead_and_quiet)
+{
+    struct call c[10];
+    int before;
+
+    upstream_start(&up, serve_once, NULL, NULL, NULL);
+    before = descriptors();
+    for (size_t i = 0; i < LENGTH(c); i++) {
+        call_init(&c[i]);
+        call_get(&c[i], up.url);
+    }
+    for (size_t i = 0; i < LENGTH(c); i++) {
+        call_wait(&c[i]);
+        ck_assert_int_eq(c[i].kind, ERR_NONE);
+        call_done(&c[i]);
+    }
+    pump(is_count, &before, 5000);
+    ck_assert_int_eq(atomic_load(&up.requests), (int)LENGTH(c));
+}
+END_TEST
+
 /* The first connection answers once, then swallows a whole request and closes.
  */
 static void serve_swallow(struct peer *p)
@@ -1049,6 +1086,7 @@ int main(void)
     tc = tests(s, "pool", with_server);
     tcase_add_test(tc, keep_alive);
     tcase_add_test(tc, dead_while_idle);
+    tcase_add_test(tc, dead_and_quiet);
     tcase_add_loop_test(tc, dead_in_use, 0, 4);
     tcase_add_test(tc, many_at_once);
     tcase_add_test(tc, unix_socket);
