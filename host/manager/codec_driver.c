@@ -55,6 +55,7 @@ struct driver_call {
     uint32_t reply_framing;
     int status;
     bool saw_end, broken, cut;
+    bool passes; /* the reply goes to the client as it is */
     unsigned dropped;
 };
 
@@ -425,6 +426,11 @@ static void on_head(struct driver_call *c)
     if (!ok || head.framing > PBAY_FRAME_SSE)
         head.framing = PBAY_FRAME_WHOLE;
     c->reply_framing = head.framing;
+    /* JSON for a stream is rendered as a stream, from its events. */
+    c->passes = (c->t->flags & PBAY_RQ_PASS) &&
+                (c->x.flags & PBAY_X_REPLY_PASS) && ok &&
+                !(c->t->op == PBAY_OP_CHAT && (c->t->flags & PBAY_RQ_STREAM) &&
+                  head.framing == PBAY_FRAME_WHOLE);
     framing_init(&c->framing, (int)head.framing,
                  ok ? LIM_REPLY : LIM_ERROR_BODY);
     c->framed = true;
@@ -456,7 +462,7 @@ static int on_record(void *arg, pbay_str event, pbay_str data, pbay_str raw)
         c->dropped++;
         if (!(c->t->flags & PBAY_RQ_PASS))
             events_violation(&c->events, "DROP without PBAY_RQ_PASS");
-    } else if (buf_add(&c->passed, raw) < 0) {
+    } else if (c->passes && buf_add(&c->passed, raw) < 0) {
         c->events.oom = true;
     }
     return 0;

@@ -1,16 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The example provider is built by the very command of sdk/README.md, loads,
-# and does what its transcripts say.
+# The example provider is built by the very command of sdk/README.md, does what
+# its transcripts say, and answers through the program.
 set -eu
 : "${top_srcdir:?run by make check}" "${top_builddir:?run by make check}"
 
-command -v pkg-config >/dev/null 2>&1 || {
-    echo "skipped: pkg-config is not installed"
-    exit 77
-}
+for program in pkg-config python3; do
+    command -v $program >/dev/null 2>&1 || {
+        echo "skipped: $program is not installed"
+        exit 77
+    }
+done
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
 
 # What is not installed yet, as pkg-config would find it.
 cat >"$work/patchbay.pc" <<PC
@@ -46,3 +49,20 @@ symbols=$(nm -D --defined-only "$work/echo.so" | awk '{ print $3 }' |
 }
 "$top_builddir/tests/codec/codec_replay" "$work/echo.so" \
     "$top_srcdir"/sdk/example/transcripts/*.jsonl
+
+# A real exchange: environment, loader, transport, and the key that the host
+# adds.
+mkfifo "$work/port"
+python3 "$top_srcdir/tests/codec/echo_server.py" >"$work/port" &
+server=$!
+read -r port <"$work/port"
+answer=$(cd "$work" && PATCHBAY_PLUGIN_PATH=$work ECHO_KEY=key-of-echo \
+    ECHO_URL=http://127.0.0.1:$port "$PATCHBAY" chat -m echo/echo-1 \
+    'hello to you' </dev/null)
+case $answer in
+'hello to you'*) ;;
+*)
+    echo "the example answers '$answer'"
+    exit 1
+    ;;
+esac
