@@ -95,6 +95,13 @@ START_TEST(large_bound)
     ck_assert_ptr_null(arena_alloc(&a, 1001));
     ck_assert_ptr_nonnull(arena_alloc(&a, 900));
     arena_done(&a);
+    /* 16 bytes are left: too few where aligning costs 15 of them. */
+    arena_init(&a, 20017);
+    ck_assert_ptr_nonnull(arena_bytes(&a, 1));
+    ck_assert_ptr_nonnull(arena_alloc(&a, 20000));
+    arena_alloc(&a, 16);
+    ck_assert_uint_le(a.used, a.max);
+    arena_done(&a);
 }
 END_TEST
 
