@@ -132,11 +132,13 @@ struct client *client_connect(const char *path, bool *absent,
                               struct client_error *e)
 {
     int fd = connect_unix(path);
+    bool nobody = fd == -ENOENT || fd == -ECONNREFUSED || fd == -ENOTDIR;
     struct client *c;
 
-    *absent = fd == -ENOENT || fd == -ECONNREFUSED || fd == -ENOTDIR;
+    /* A host that is not for us is none. */
+    *absent = nobody || fd == -EACCES || fd == -EPERM;
     if (fd < 0) {
-        if (*absent)
+        if (nobody)
             client_error_set(e, EXIT_NO_HOST,
                              "no host is running (nothing answers at %s); "
                              "start one with `patchbay serve`",

@@ -25,7 +25,7 @@ struct client;
 /* Talk on a connected socket; NULL without memory (fd is then closed). */
 struct client *client_on_fd(int fd);
 /* Connect to a host's control socket.  NULL: *e says why, and *absent whether
- * it is because nobody listens there. */
+ * it is because nobody listens there, or nobody that lets us in. */
 struct client *client_connect(const char *path, bool *absent,
                               struct client_error *e);
 void client_free(struct client *c);

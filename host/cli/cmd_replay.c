@@ -34,46 +34,38 @@ enum {
 
 /* --- the codec --- */
 
+/* What transcripts are run with. */
+struct bench {
+    struct manifests m;
+    struct config *config; /* NULL: out of memory */
+};
+
 /* Which module, and with which keys of its own. */
 struct target {
     struct module *module;
-    char *config; /* malloc'd; NULL: none */
+    const char *config; /* JSON; NULL: none */
 };
 
-/* A provider of the configuration: its type and keys. */
-static void find_configured(struct target *to, struct manifests *m,
-                            const struct cfg_load_options *load, pbay_str name)
-{
-    struct cfg_issues issues = {0};
-    struct config *c = cfg_load(load, &issues);
-
-    for (size_t i = 0; c && i < c->n_providers; i++) {
-        const struct cfg_provider *p = &c->providers[i];
-        if (!str_is(name, p->name) || !p->manifest)
-            continue;
-        if (!to->module)
-            to->module = catalogue_find(&m->modules, str_c(p->manifest->id));
-        to->config = str_dup(str_c(p->plugin_config));
-    }
-    cfg_issues_done(&issues);
-    if (c)
-        cfg_free(c);
-}
-
 /* A provider's name is that of one in the configuration, else of a module. */
-static struct target find_target(struct manifests *m, const struct replay *r,
-                                 const struct cfg_load_options *load,
+static struct target find_target(struct bench *b, const struct replay *r,
                                  const struct transcript *t)
 {
+    const struct config *c = b->config;
     struct target to = {NULL, NULL};
 
     if (r->type) {
-        to.module = catalogue_find(&m->modules, str_c(r->type));
+        to.module = catalogue_find(&b->m.modules, str_c(r->type));
         return to;
     }
-    find_configured(&to, m, load, t->provider);
+    for (size_t i = 0; c && i < c->n_providers && !to.module; i++) {
+        const struct cfg_provider *p = &c->providers[i];
+        if (!str_is(t->provider, p->name) || !p->manifest)
+            continue;
+        to.module = catalogue_find(&b->m.modules, str_c(p->manifest->id));
+        to.config = p->plugin_config;
+    }
     if (!to.module)
-        to.module = catalogue_find(&m->modules, t->provider);
+        to.module = catalogue_find(&b->m.modules, t->provider);
     return to;
 }
 
@@ -149,11 +141,11 @@ static int run_codec(struct cli *cli, const struct replay *r,
     return good ? EXIT_OK : EXIT_FAILED;
 }
 
-static int load_and_run(struct cli *cli, const struct replay *r,
-                        const struct replay_file *f, struct manifests *m,
-                        const struct target *to)
+static int replay_one(struct cli *cli, const struct replay *r,
+                      const struct replay_file *f, struct bench *b)
 {
-    struct module *mod = to->module;
+    struct target to = find_target(b, r, f->t);
+    struct module *mod = to.module;
     pbay_str config = f->t->config;
     struct generation *g;
     int status;
@@ -169,43 +161,41 @@ static int load_and_run(struct cli *cli, const struct replay *r,
                          "%s: \"%s\" is no codec: there are no bytes to run "
                          "through it",
                          f->path, mod->id);
-    g = module_load(&m->modules, mod);
+    g = module_load(&b->m.modules, mod);
     if (!g)
         return cli_error(cli, EXIT_FAILED, "%s: %s", mod->path,
                          mod->reason ? mod->reason : "it can't be loaded");
     if (!config.n)
-        config = to->config ? str_c(to->config) : STR("{}");
+        config = to.config ? str_c(to.config) : STR("{}");
     generation_ref(g);
     status = run_codec(cli, r, f, g->plugin, config);
-    generation_unref(&m->modules, g);
+    generation_unref(&b->m.modules, g);
     return status;
 }
 
-static int replay_one(struct cli *cli, const struct replay *r,
-                      const struct replay_file *f, struct manifests *m,
-                      const struct cfg_load_options *load)
-{
-    struct target to = find_target(m, r, load, f->t);
-    int status = load_and_run(cli, r, f, m, &to);
-
-    free(to.config);
-    return status;
-}
-
+/* A configuration with mistakes still names providers; whoever wants to know
+ * about the mistakes asks `config check`. */
 static int replay_all(struct cli *cli, const struct replay *r)
 {
     struct cfg_load_options load = {.file = cli->reach.config};
-    struct manifests m;
-    int worst = EXIT_OK, status = manifests_open(cli, &m, &load);
+    struct cfg_issues issues = {0};
+    struct bench b;
+    int worst = EXIT_OK, status = manifests_open(cli, &b.m, &load);
 
     if (status)
         return status;
+    b.config = cfg_load(&load, &issues);
+    cfg_issues_done(&issues);
+    if (b.config)
+        loader_set_gen_dir(b.config->gen_dir);
     for (size_t i = 0; i < r->n && !cli->out.error; i++) {
-        status = replay_one(cli, r, &r->files[i], &m, &load);
+        status = replay_one(cli, r, &r->files[i], &b);
         if (status && !worst)
             worst = status;
     }
-    manifests_close(&m);
+    if (b.config)
+        cfg_free(b.config);
+    manifests_close(&b.m);
     return worst;
 }
 
