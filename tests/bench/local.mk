@@ -1,2 +1,16 @@
 # SPDX-License-Identifier: MIT
-# tests/bench
+# tests/bench: `make bench` measures, `make check` only builds the tools.
+
+check_PROGRAMS += tests/bench/load tests/bench/upstream
+tests_bench_load_SOURCES = tests/bench/load.c
+tests_bench_load_CFLAGS = $(base_cflags)
+tests_bench_upstream_SOURCES = tests/bench/upstream.c
+tests_bench_upstream_CFLAGS = $(base_cflags)
+
+EXTRA_DIST += tests/bench/README.md tests/bench/run.py
+
+# BENCH_FLAGS: see tests/bench/run.py --help.
+.PHONY: bench
+bench: all tests/bench/load tests/bench/upstream
+	@$(AM_TESTS_ENVIRONMENT) BENCH_TOOLS='$(abs_top_builddir)/tests/bench' \
+	$(top_srcdir)/tests/py $(srcdir)/tests/bench/run.py $(BENCH_FLAGS)
