@@ -42,8 +42,8 @@ static int cannot_connect(struct exchange *x, const char *where, char **why)
     curl_easy_getinfo(x->easy->curl, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     curl_easy_getinfo(x->easy->curl, CURLINFO_OS_ERRNO, &os);
     if (proxy_status >= 300) {
-        *why = why_f("the proxy did not connect to %s: it answered %ld%s", where,
-                     proxy_status,
+        *why = why_f("the proxy did not connect to %s: it answered %ld%s",
+                     where, proxy_status,
                      proxy_status == 407 ? " (it wants a user and password)"
                                          : "");
         return ERR_CONNECT;

@@ -2,9 +2,9 @@
 /* Reading the CA bundle before the first request needs it.
  *
  * curl reads the bundle when a TLS server has answered the first time, and
- * keeps it for the loop; that is some 20 ms of the loop's time.  There is no call
- * for that, so a handshake is begun with ourselves over a pair of sockets, and
- * ends with the alert that lies ready there.
+ * keeps it for the loop; that is some 20 ms of the loop's time.  There is no
+ * call for that, so a handshake is begun with a socket of our own on loopback,
+ * which answers with an alert.
  */
 #include "config.h"
 

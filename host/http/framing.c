@@ -211,13 +211,6 @@ static int sse_scan(struct framing *f, struct ends *e)
     }
 }
 
-static pbay_str sse_data(const struct framing *f, const char *p)
-{
-    if (f->data_lines > 1)
-        return buf_str(&f->joined);
-    return str_n(p + f->data_at, f->data_n);
-}
-
 /* --- NDJSON --- */
 
 static int line_scan(struct framing *f, struct ends *e)
@@ -256,11 +249,12 @@ static int give(struct framing *f, const char *p, framing_record *fn, void *arg)
 {
     pbay_str raw = {p, f->line};
     pbay_str name = {p + f->name_at, f->name_n};
-    pbay_str data = f->kind == PBAY_FRAME_SSE ? sse_data(f, p)
-                                              : str_n(p + f->data_at, f->data_n);
+    pbay_str data = {p + f->data_at, f->data_n};
     bool many = f->data_lines > 1;
     int rc;
 
+    if (many)
+        data = buf_str(&f->joined);
     next_record(f);
     rc = fn(arg, f->kind == PBAY_FRAME_SSE ? name : STR(""), data, raw);
     if (many)

@@ -12,11 +12,12 @@
 
 #include "base/loop.h"
 
-struct resolve_wait; /* one that waits; gone after `done` or resolver_forget() */
+/* One that waits; gone after `done` or resolver_forget(). */
+struct resolve_wait;
 
-/* addrs: the addresses as CURLOPT_RESOLVE wants them, "192.0.2.1,[2001:db8::1]";
- * NULL: the lookup failed, and why says so ("Name or service not known").  Both
- * until return.  [the waiting loop] */
+/* addrs: the addresses as CURLOPT_RESOLVE wants them,
+ * "192.0.2.1,[2001:db8::1]"; NULL: the lookup failed, and why says so ("Name or
+ * service not known").  Both until return.  [the waiting loop] */
 typedef void resolve_done(void *arg, const char *addrs, int64_t ttl_ms,
                           const char *why);
 

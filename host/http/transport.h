@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The upstream side as an interface: one exchange out, its reply back in pieces.
+/* The upstream side as an interface: one exchange out, its reply back in
+ * pieces.
  *
  * Behind it: libcurl multi on the loop's libevent base (transport_curl), and an
  * in-memory fake with scripted replies for tests (transport_fake).  One
@@ -51,17 +52,18 @@ struct tx_request {
 /* How an exchange ended.  ERR_NONE: the body is complete as the protocol counts
  * it; one that lasts until the connection closes is complete then, even where
  * TLS's own closing is missing (libcurl overlooks that), so that only what is
- * inside can tell.  Otherwise ERR_CONNECT, ERR_CONNECT_TIMEOUT, ERR_RESET (nothing came),
- * ERR_TRUNCATED (broke off inside), PBAY_E_PROTOCOL, ERR_INTERNAL. */
+ * inside can tell.  Otherwise ERR_CONNECT, ERR_CONNECT_TIMEOUT, ERR_RESET
+ * (nothing came), ERR_TRUNCATED (broke off inside), PBAY_E_PROTOCOL,
+ * ERR_INTERNAL. */
 struct tx_end {
     int kind;
     const char *why;          /* a sentence without secrets; until return */
     bool reused;              /* was the connection a pooled one? */
 };
 
-/* Callbacks of one exchange, in the order head, data*, end.  `end` comes exactly
- * once unless tx_cancel() was called; after either the tx is gone.  Any of them
- * may call tx_cancel/tx_pause on its own tx. */
+/* Callbacks of one exchange, in the order head, data*, end.  `end` comes
+ * exactly once unless tx_cancel() was called; after either the tx is gone.  Any
+ * of them may call tx_cancel/tx_pause on its own tx. */
 struct tx_ops {
     /* Header names in lower case.  Interim 1xx heads are not shown.  The
      * headers are gone when this returns. */
@@ -132,9 +134,9 @@ int transport_curl_warm(struct transport *t);
 
 /* --- fake --- */
 /* Replies are scripted: for each exchange that starts, the next script whose
- * url is a prefix of (or equal to) the request's is taken, each once.  A request
- * without a script ends with ERR_CONNECT; steps that run out without END or
- * HANG are a complete reply. */
+ * url is a prefix of (or equal to) the request's is taken, each once.  A
+ * request without a script ends with ERR_CONNECT; steps that run out without
+ * END or HANG are a complete reply. */
 struct tx_fake_step {
     enum { FAKE_HEAD, FAKE_DATA, FAKE_WAIT, FAKE_END, FAKE_HANG } what;
     int status;               /* HEAD */

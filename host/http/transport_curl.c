@@ -651,7 +651,8 @@ struct transport *transport_curl_new(struct loop *loop)
         curl_share_setopt(t->share, CURLSHOPT_SHARE,
                           CURL_LOCK_DATA_SSL_SESSION) ||
         curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)LIM_UP_CONNS) ||
-        curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING)) {
+        curl_multi_setopt(t->multi, CURLMOPT_PIPELINING,
+                          (long)CURLPIPE_NOTHING)) {
         transport_curl_free(&t->base);
         return NULL;
     }

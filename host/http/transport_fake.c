@@ -144,7 +144,8 @@ static void later(struct fake_tx *x, int64_t ms)
     timer_set(&x->timer, x->base.transport->loop->clock, ms, fire, x);
 }
 
-/* Deliver until the script says wait or hang, the exchange is paused or over. */
+/* Deliver until the script says wait or hang, the exchange is paused or over.
+ */
 static void fire(void *arg)
 {
     struct fake_tx *x = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The curl transport against servers that do all that servers do: pooling,
- * every way a reply can end or break, pausing, cancelling, large bodies, what is
- * sent.  TLS, proxies and names are in test_transport_tls.c and
+ * every way a reply can end or break, pausing, cancelling, large bodies, what
+ * is sent.  TLS, proxies and names are in test_transport_tls.c and
  * test_resolver.c. */
 #include "config.h"
 
@@ -107,7 +107,8 @@ static const struct {
 } bad[] = {
     {"", false, ERR_RESET, 0, "without a reply"},
     {"", true, ERR_RESET, 0, "without a reply"},
-    {"HTTP/1.1 200 OK\r\nContent-Le", false, ERR_TRUNCATED, 0, "inside the head"},
+    {"HTTP/1.1 200 OK\r\nContent-Le", false, ERR_TRUNCATED, 0,
+     "inside the head"},
     {"HTTP/1.1 200 OK\r\nA: b\r\n", true, ERR_TRUNCATED, 0, "inside the head"},
     {"HTTP/1.1 100 Continue\r\n\r\n", false, ERR_TRUNCATED, 0, ""},
     {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", false, ERR_TRUNCATED,
@@ -122,8 +123,8 @@ static const struct {
      ERR_TRUNCATED, 1, "broke off inside its reply"},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
      false, ERR_TRUNCATED, 1, "broke off inside its reply"},
-    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", true,
-     ERR_TRUNCATED, 1, "broke off inside its reply"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+     true, ERR_TRUNCATED, 1, "broke off inside its reply"},
     {"HTTP/1.1 200 OK\r\n\r\nhello", true, ERR_TRUNCATED, 1,
      "broke off inside its reply"},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
@@ -522,8 +523,8 @@ static void serve_flood(struct peer *p)
     memset(block, 'x', sizeof block);
     if (!peer_request(p))
         return;
-    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
-             *total);
+    snprintf(head, sizeof head,
+             "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", *total);
     peer_puts(p, head);
     for (size_t left = *total; left;) {
         size_t n = left < sizeof block ? left : sizeof block;

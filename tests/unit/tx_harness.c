@@ -191,9 +191,10 @@ const char *peer_header(struct peer *p, const char *name)
     static _Thread_local char value[4096];
     size_t n = strlen(name);
 
-    for (char *line = strstr(p->head, "\r\n"); line; line = strstr(line, "\r\n")) {
-        char *end;
+    char *end;
 
+    for (char *line = strstr(p->head, "\r\n"); line;
+         line = strstr(line, "\r\n")) {
         line += 2;
         if (strncasecmp(line, name, n) != 0 || line[n] != ':')
             continue;
@@ -270,8 +271,8 @@ void peer_reply(struct peer *p, const char *body)
 {
     char head[128];
 
-    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
-             strlen(body));
+    snprintf(head, sizeof head,
+             "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", strlen(body));
     if (peer_puts(p, head) && strncmp(p->head, "HEAD ", 5) != 0)
         peer_puts(p, body);
 }
