@@ -35,7 +35,7 @@ enum {
 /* --- the codec --- */
 
 /* What transcripts are run with. */
-struct bench {
+struct codecs {
     struct manifests m;
     struct config *config; /* NULL: out of memory */
 };
@@ -47,7 +47,7 @@ struct target {
 };
 
 /* A provider's name is that of one in the configuration, else of a module. */
-static struct target find_target(struct bench *b, const struct replay *r,
+static struct target find_target(struct codecs *b, const struct replay *r,
                                  const struct transcript *t)
 {
     const struct config *c = b->config;
@@ -142,7 +142,7 @@ static int run_codec(struct cli *cli, const struct replay *r,
 }
 
 static int replay_one(struct cli *cli, const struct replay *r,
-                      const struct replay_file *f, struct bench *b)
+                      const struct replay_file *f, struct codecs *b)
 {
     struct target to = find_target(b, r, f->t);
     struct module *mod = to.module;
@@ -179,7 +179,7 @@ static int replay_all(struct cli *cli, const struct replay *r)
 {
     struct cfg_load_options load = {.file = cli->reach.config};
     struct cfg_issues issues = {0};
-    struct bench b;
+    struct codecs b;
     int worst = EXIT_OK, status = manifests_open(cli, &b.m, &load);
 
     if (status)
