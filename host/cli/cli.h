@@ -27,9 +27,11 @@ struct command {
 enum {
     COMMON_CONFIG = 1,  /* --config */
     COMMON_CONTROL = 2, /* --control */
-    COMMON_HOST = 4,    /* --host, --no-host */
-    COMMON_JSON = 8,    /* --json */
-    COMMON_ASK = 15     /* what asks a host, whichever */
+    COMMON_HOST = 4,    /* --host */
+    COMMON_OWN = 8,     /* --no-host */
+    COMMON_JSON = 16,   /* --json */
+    COMMON_ASK = 31,    /* what asks a host, whichever */
+    COMMON_RUNNING = 23 /* what speaks to a running one */
 };
 
 struct cli {

@@ -44,10 +44,10 @@ static int run(struct cli *cli, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_log = {
-    .name = "log",
-    .summary = "show or set the running host's log level",
-    .usage = "[OPTIONS] [LEVEL]",
-    .help = help,
-    .common = COMMON_CONFIG | COMMON_CONTROL | COMMON_JSON,
-    .run = run};
+const struct command cmd_log = {.name = "log",
+                                .summary =
+                                    "show or set the running host's log level",
+                                .usage = "[OPTIONS] [LEVEL]",
+                                .help = help,
+                                .common = COMMON_RUNNING,
+                                .run = run};

@@ -87,5 +87,5 @@ const struct command cmd_record = {
     .summary = "make the running host keep a provider's exchanges",
     .usage = "[OPTIONS] PROVIDER DIR\n[OPTIONS] --stop PROVIDER",
     .help = help,
-    .common = COMMON_CONFIG | COMMON_CONTROL | COMMON_JSON,
+    .common = COMMON_RUNNING,
     .run = run};

@@ -45,5 +45,5 @@ const struct command cmd_reload = {
     .summary = "make the running host read its configuration again",
     .usage = "[OPTIONS]",
     .help = help,
-    .common = COMMON_CONFIG | COMMON_CONTROL | COMMON_JSON,
+    .common = COMMON_RUNNING,
     .run = run};

@@ -114,6 +114,5 @@ const struct command cmd_status = {.name = "status",
                                    .summary = "show how the running host is",
                                    .usage = "[OPTIONS]",
                                    .help = help,
-                                   .common = COMMON_CONFIG | COMMON_CONTROL |
-                                             COMMON_JSON,
+                                   .common = COMMON_RUNNING,
                                    .run = run};

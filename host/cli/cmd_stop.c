@@ -36,6 +36,5 @@ const struct command cmd_stop = {.name = "stop",
                                  .summary = "make the running host end",
                                  .usage = "[OPTIONS]",
                                  .help = help,
-                                 .common = COMMON_CONFIG | COMMON_CONTROL |
-                                           COMMON_JSON,
+                                 .common = COMMON_RUNNING,
                                  .run = run};

@@ -53,8 +53,9 @@ static void help_common(struct out *o, unsigned common)
         out_c(o, "      --control PATH\n"
                  "                    control socket of the running host\n");
     if (common & COMMON_HOST)
-        out_c(o, "      --host        ask a running host only\n"
-                 "      --no-host     start a host in this process instead\n");
+        out_c(o, "      --host        ask a running host only\n");
+    if (common & COMMON_OWN)
+        out_c(o, "      --no-host     start a host in this process instead\n");
     out_c(o, "  -h, --help        show this\n");
 }
 

@@ -29,7 +29,7 @@ static const struct {
     {COMMON_CONFIG, {"config", required_argument, NULL, C_CONFIG}},
     {COMMON_CONTROL, {"control", required_argument, NULL, C_CONTROL}},
     {COMMON_HOST, {"host", no_argument, NULL, C_HOST}},
-    {COMMON_HOST, {"no-host", no_argument, NULL, C_NO_HOST}},
+    {COMMON_OWN, {"no-host", no_argument, NULL, C_NO_HOST}},
     {COMMON_JSON, {"json", no_argument, NULL, C_JSON}},
     {COMMON_HELP, {"help", no_argument, NULL, 'h'}},
 };

@@ -189,7 +189,7 @@ run 0 status
 out "process $host, "
 out "unix:$work/run/http.sock"
 out 'configuration  '
-run 0 status --json
+run 0 status --json --host
 json
 out '"pid": '"$host"
 run 0 log
