@@ -38,7 +38,7 @@
 static char *ca_bundle;
 static bool openssl; /* curl's TLS is the OpenSSL we are linked with */
 
-const char *curl_ca_bundle(void)
+const char *easy_ca_bundle(void)
 {
     return ca_bundle;
 }
@@ -46,7 +46,7 @@ const char *curl_ca_bundle(void)
 /* The CA certificates as one file.  Debian's libcurl also has a directory of
  * them as its default, and with a directory curl's CA cache is off: every TLS
  * connection would parse the whole bundle, 25 ms. */
-int curl_easy_global(void)
+int easy_global_init(void)
 {
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
     const char *const files[] = {
@@ -60,14 +60,19 @@ int curl_easy_global(void)
 
     openssl = v->ssl_version &&
               strncmp(v->ssl_version, "OpenSSL/3", strlen("OpenSSL/3")) == 0;
-    free(ca_bundle);
-    ca_bundle = NULL;
+    easy_global_done();
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (files[i] && *files[i] && access(files[i], R_OK) == 0) {
             ca_bundle = strdup(files[i]);
             return ca_bundle ? 0 : -ENOMEM;
         }
     return 0;
+}
+
+void easy_global_done(void)
+{
+    free(ca_bundle);
+    ca_bundle = NULL;
 }
 
 char *why_f(const char *fmt, ...)

@@ -137,10 +137,10 @@ static inline struct curl_transport *transport_of(struct exchange *x)
 
 /* --- transport_curl.c --- */
 
-/* Around every call of curl that may call back.  leave() does what callbacks
- * could not: cancel, start, pause; and delivers ends. */
-void curl_enter(struct curl_transport *t);
-void curl_leave(struct curl_transport *t);
+/* Around every call of curl that may call back.  The second does what
+ * callbacks could not: cancel, start, pause; and delivers ends. */
+void calling_curl(struct curl_transport *t);
+void called_curl(struct curl_transport *t);
 /* The exchange has its names: give it to curl. */
 void exchange_launch(struct exchange *x);
 /* End it with a sentence of our own, from the loop, soon.  Takes `why`
@@ -166,8 +166,9 @@ int url_target(pbay_str url, struct target *out, bool *tls, char **why);
  * that gets an address, not a name. */
 int proxy_target(const char *proxy, struct target *out, bool *socks_local);
 /* The CA bundle in use; NULL: curl's own default. */
-const char *curl_ca_bundle(void);
-int curl_easy_global(void);
+const char *easy_ca_bundle(void);
+int easy_global_init(void);
+void easy_global_done(void);
 
 /* Callbacks, in transport_curl.c. */
 size_t on_curl_header(char *p, size_t size, size_t n, void *easy);

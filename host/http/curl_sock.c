@@ -38,9 +38,9 @@ static void act(struct curl_transport *t, curl_socket_t fd, int bits)
 {
     int running;
 
-    curl_enter(t);
+    calling_curl(t);
     curl_multi_socket_action(t->multi, fd, bits, &running);
-    curl_leave(t);
+    called_curl(t);
 }
 
 /* Begin a transfer to nowhere: it ends at its name, which nobody looks up. */
@@ -54,12 +54,12 @@ static void on_sweep(void *arg)
 
     if (!e)
         return;
-    curl_enter(t);
+    calling_curl(t);
     if (!curl_easy_setopt(e->curl, CURLOPT_URL, "http://sweep.invalid/") &&
         !curl_easy_setopt(e->curl, CURLOPT_HTTPGET, 1L) &&
         !curl_multi_add_handle(t->multi, e->curl))
         curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    curl_leave(t);
+    called_curl(t);
     curl_multi_remove_handle(t->multi, e->curl);
     easy_put(t, e);
     for (size_t i = 0; i < t->n_socks; i++)

@@ -108,14 +108,14 @@ static int handshake(struct curl_transport *t, CURL *c, struct warm *w)
 
     if (rc || curl_multi_add_handle(t->multi, c))
         return -ENOMEM;
-    curl_enter(t);
+    calling_curl(t);
     curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     for (int i = 0; i < ROUNDS && w->fd >= 0 && !w->closed; i++) {
         answer(w);
         curl_multi_socket_action(t->multi, w->fd,
                                  CURL_CSELECT_IN | CURL_CSELECT_OUT, &running);
     }
-    curl_leave(t);
+    called_curl(t);
     curl_multi_remove_handle(t->multi, c);
     return 0;
 }
@@ -129,7 +129,7 @@ int transport_curl_warm(struct transport *tp)
     struct easy *e;
     int rc;
 
-    if (!curl_ca_bundle())
+    if (!easy_ca_bundle())
         return 0;
     rc = listen_here(&w);
     if (rc)

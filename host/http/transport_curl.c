@@ -174,7 +174,7 @@ void exchange_launch(struct exchange *x)
 
 /* ------------------------------------------------- between curl's callbacks */
 
-static void curl_pause(struct exchange *x)
+static void pause_curl(struct exchange *x)
 {
     /* before the head curl may not have a connection yet; what then arrives
      * is refused by on_curl_data() */
@@ -198,7 +198,7 @@ static void do_todo(struct curl_transport *t)
         else if (x->start_wanted)
             exchange_launch(x);
         else if (x->paused)
-            curl_pause(x);
+            pause_curl(x);
     }
 }
 
@@ -231,12 +231,12 @@ static void settle(struct curl_transport *t)
     t->settling = false;
 }
 
-void curl_enter(struct curl_transport *t)
+void calling_curl(struct curl_transport *t)
 {
     t->depth++;
 }
 
-void curl_leave(struct curl_transport *t)
+void called_curl(struct curl_transport *t)
 {
     if (--t->depth == 0)
         settle(t);
@@ -603,7 +603,7 @@ static void set_pause(struct tx *tx, bool on)
     } else if (transport_of(x)->depth) {
         queue(x);
     } else {
-        curl_pause(x);
+        pause_curl(x);
     }
 }
 
@@ -665,10 +665,11 @@ int transport_curl_global(void)
     signal(SIGPIPE, SIG_IGN);
     if (curl_global_init(CURL_GLOBAL_DEFAULT))
         return -ENOMEM;
-    return curl_easy_global();
+    return easy_global_init();
 }
 
 void transport_curl_global_done(void)
 {
+    easy_global_done();
     curl_global_cleanup();
 }

@@ -964,6 +964,43 @@ START_TEST(large_body)
 }
 END_TEST
 
+/* A refusal that comes while the body is still on its way is read, and the
+ * rest is not sent. */
+static void serve_early(struct peer *p)
+{
+    char c;
+    int newlines = 0;
+
+    while (newlines < 4 && peer_read(p, &c, 1) == 1)
+        newlines = c == '\r' || c == '\n' ? newlines + 1 : 0;
+    peer_puts(p, "HTTP/1.1 413 Too Large\r\nContent-Length: 7\r\n"
+                 "Connection: close\r\n\r\ntoo big");
+    peer_wait_close(p);
+}
+
+START_TEST(early_refusal)
+{
+    size_t total = 48u << 20;
+    char *bytes = calloc(1, total);
+    pbay_str body[2] = {{bytes, total - 9}, {bytes, 9}};
+    struct tx_request r = {
+        .method = STR("POST"), .body = body, .n_body = _i ? 2 : 1};
+    struct call c;
+
+    ck_assert_ptr_nonnull(bytes);
+    upstream_start(&up, serve_early, NULL, NULL, NULL);
+    r.url = str_c(up.url);
+    call_init(&c);
+    call_start(&c, &r);
+    call_wait(&c);
+    ck_assert_msg(c.kind == ERR_NONE, "%d %s", c.kind, c.why);
+    ck_assert_int_eq(c.status, 413);
+    ck_body(&c, "too big");
+    call_done(&c);
+    free(bytes);
+}
+END_TEST
+
 /* Pieces around the size up to which they are joined. */
 START_TEST(body_in_pieces)
 {
@@ -1107,6 +1144,7 @@ int main(void)
     tcase_add_test(tc, request_own_headers);
     tcase_add_loop_test(tc, large_body, 0, 2);
     tcase_add_test(tc, body_in_pieces);
+    tcase_add_loop_test(tc, early_refusal, 0, 2);
     tcase_add_test(tc, refused_requests);
     tcase_add_test(tc, key_with_line_break);
     r = srunner_create(s);
