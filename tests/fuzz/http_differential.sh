@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Our HTTP parser against others, as far as they can be had: see
-# http_differential.py.
+# http_compare.py.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cli=${top_builddir:-.}/tests/fuzz/http_parse_cli
@@ -36,4 +36,4 @@ if [ "$node$python" = -- ]; then
         'Python package h11 (Debian, Fedora: python3-h11)'
     exit 77
 fi
-exec python3 "$here/http_differential.py" "$cli" "$node" "$python"
+exec python3 "$here/http_compare.py" "$cli" "$node" "$python"

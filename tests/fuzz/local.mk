@@ -36,4 +36,4 @@ tests_fuzz_http_parse_cli_LDADD = $(host_ldadd)
 dist_check_SCRIPTS += tests/fuzz/http_differential.sh
 TESTS += tests/fuzz/http_differential.sh
 long_tests += tests/fuzz/fuzz_http_parse tests/fuzz/http_differential.sh
-EXTRA_DIST += tests/fuzz/http_differential.py tests/fuzz/http_parse_node.js
+EXTRA_DIST += tests/fuzz/http_compare.py tests/fuzz/http_parse_node.js

@@ -6,7 +6,7 @@ accepts the others must accept, with the same method, target, headers, version,
 body, end, and idea of whether the connection stays.  We may be stricter, never
 laxer: a request that two parties cut differently is how smuggling works.
 
-    http_differential.py CLI NODE|- H11-PYTHON|-
+    http_compare.py CLI NODE|- H11-PYTHON|-
 
 Exceptions, where the other does more than RFC 9110 and 9112 ask for, or less;
 a case is let go for exactly these:
