@@ -72,6 +72,11 @@ build_needs()
     library libevent_core 2.1.8 libevent-dev libevent-devel
     library openssl 3.0 libssl-dev openssl-devel
     library libedit 3.1 libedit-dev libedit-devel
+    # to believe a provider's certificate
+    [ -e /etc/ssl/certs/ca-certificates.crt ] ||
+        [ -e /etc/pki/tls/certs/ca-bundle.crt ] ||
+        missing "the authorities' certificates" ca-certificates \
+            ca-certificates
     [ -e /usr/include/ltdl.h ] || missing libltdl libltdl-dev \
         libtool-ltdl-devel
 }
