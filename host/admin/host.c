@@ -120,6 +120,77 @@ void host_publish(struct host *h, struct snapshot *s)
     }
 }
 
+/* --- what a reload does not change --------------------------------------- */
+
+/* Nothing of a configuration is ignored in silence. */
+static void needs_restart(const char *key, char ***warnings)
+{
+    char **more, *text;
+    size_t n = 0;
+
+    if (asprintf(&text,
+                 "server.%s has changed: a running host keeps the old one; "
+                 "start it again to use the new one",
+                 key) < 0)
+        return;
+    log_line(LOG_WARN, "config", text, LOG_END);
+    while (warnings && *warnings && (*warnings)[n])
+        n++;
+    more = warnings ? realloc(*warnings, (n + 2) * sizeof(*more)) : NULL;
+    if (!more) {
+        free(text);
+        return;
+    }
+    more[n] = text;
+    more[n + 1] = NULL;
+    *warnings = more;
+}
+
+static bool differ(const char *a, const char *b)
+{
+    return a != b && (!a || !b || strcmp(a, b) != 0);
+}
+
+/* Listeners stay as they were started, except for who may come in. */
+static void relisten(struct host *h, const struct config *cfg, char ***warnings)
+{
+    bool same = h->n_listens == cfg->n_listen;
+
+    for (size_t i = 0; i < h->n_listens; i++) {
+        struct host_listen *l = &h->listens[i];
+        bool found = false, none = true;
+        for (size_t j = 0; j < cfg->n_listen; j++)
+            if (strcmp(cfg->listen[j].addr, l->addr) == 0) {
+                found = true;
+                none = none && cfg->listen[j].auth_none;
+            }
+        atomic_store(&l->tag.auth_none, found && none);
+        same = same && found && cfg->listen[i].tls == l->tls;
+    }
+    if (!same)
+        needs_restart("listen", warnings);
+}
+
+static void compare(struct host *h, const struct config *cfg, char ***warnings)
+{
+    const struct config *old = h->snapshot->cfg;
+
+    if (!h->options.serve)
+        return;
+    relisten(h, cfg, warnings);
+    if (differ(old->tls_cert, cfg->tls_cert) ||
+        differ(old->tls_key, cfg->tls_key))
+        needs_restart("tls", warnings);
+    if (differ(old->control_socket, cfg->control_socket))
+        needs_restart("control_socket", warnings);
+    if (old->loops != cfg->loops)
+        needs_restart("loops", warnings);
+    if (old->workers != cfg->workers)
+        needs_restart("workers", warnings);
+    if (old->native_queue != cfg->native_queue)
+        needs_restart("native_queue", warnings);
+}
+
 static void refresh_models(void *arg);
 
 int host_reload(struct host *h, char ***warnings, char **err)
@@ -135,6 +206,7 @@ int host_reload(struct host *h, char ***warnings, char **err)
     if (names)
         model_index_keep(h->models, names, s->n);
     free(names);
+    compare(h, s->cfg, warnings);
     host_publish(h, s);
     log_line(LOG_INFO, "host", "configuration and modules read again",
              log_int("providers", (int64_t)s->n), LOG_END);
@@ -377,10 +449,20 @@ static int listen_all(struct host *h, char **err)
             return -1;
     }
     h->listeners = calloc(cfg->n_listen + 1, sizeof(*h->listeners));
-    for (size_t i = 0; h->listeners && i < cfg->n_listen; i++) {
+    h->listens = calloc(cfg->n_listen + 1, sizeof(*h->listens));
+    if (!h->listeners || !h->listens)
+        return -1;
+    for (size_t i = 0; i < cfg->n_listen; i++) {
         const struct cfg_listen *l = &cfg->listen[i];
-        struct http_listener *made =
-            http_listen(l->addr, servers, n, l->tls ? h->tls : NULL, l, err);
+        struct host_listen *kept = &h->listens[i];
+        struct http_listener *made;
+        kept->addr = strdup(l->addr);
+        kept->tls = l->tls;
+        atomic_store(&kept->tag.auth_none, l->auth_none);
+        h->n_listens++;
+        made = kept->addr ? http_listen(l->addr, servers, n,
+                                        l->tls ? h->tls : NULL, &kept->tag, err)
+                          : NULL;
         if (!made)
             return -1;
         h->listeners[h->n_listeners++] = made;
@@ -586,6 +668,9 @@ void host_free(struct host *h)
     loader_done();
     http_tls_free(h->tls);
     free(h->listeners);
+    for (size_t i = 0; i < h->n_listens; i++)
+        free(h->listens[i].addr);
+    free(h->listens);
     model_index_free(h->models);
     if (h->lock_fd >= 0)
         close(h->lock_fd);

@@ -23,6 +23,14 @@ struct seat {
     bool started, drained;
 };
 
+/* A listener as it was started; the configuration it came from goes with a
+ * reload. */
+struct host_listen {
+    struct dialect_listener tag;
+    char *addr;
+    bool tls;
+};
+
 struct host {
     struct host_options options;
     struct catalogue modules;
@@ -38,6 +46,8 @@ struct host {
     struct http_tls *tls;
     struct http_listener **listeners;
     size_t n_listeners;
+    struct host_listen *listens; /* as they were started; kept to the end */
+    size_t n_listens;
     struct control *control;
     char *control_path;
     int lock_fd;

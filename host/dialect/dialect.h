@@ -4,6 +4,8 @@
 #ifndef PB_DIALECT_H
 #define PB_DIALECT_H
 
+#include <stdatomic.h>
+
 #include "http/server.h"
 #include "manager/call.h"
 
@@ -11,6 +13,12 @@ struct dialect {
     struct manager *manager;
     uint32_t id_seed; /* for request ids; of this loop alone */
     uint64_t id_count;
+};
+
+/* The tag of a listener, for http_listen(): what the dialect has to know of it.
+ * Outlives the listener's connections, and the configuration it was made by. */
+struct dialect_listener {
+    _Atomic bool auth_none; /* takes everybody; set by the control thread */
 };
 
 /* The handler and error renderer for http_server_new(); arg is the dialect. */

@@ -110,6 +110,35 @@ def test_open_listener_needs_keys_or_a_word():
         assert host.get("/v1/models")[0] == 200
 
 
+def test_reload_and_keys():
+    """A reload changes who may come in, and never opens to other machines what
+    was started with keys; what it cannot change, it says."""
+    def models(key):
+        return host.get("/v1/models", bearer(KEYS[key]) if key else None)[0]
+    with Host(listen='"0.0.0.0:0"', top=TOP) as host:
+        assert models(None) == 401 and models("full") == 200
+        assert host.control("reload")["warnings"] == []
+        until(lambda: host.control("status")["old_configurations"] == 0,
+              "the first configuration to be let go")
+        assert models(None) == 401 and models("full") == 200
+        host.write_conf(LOOPBACK)
+        warnings = host.control("reload")["warnings"]
+        assert len(warnings) == 1 and "server.listen" in warnings[0], warnings
+        until(lambda: models("full") == 401, "the keys to be forgotten")
+        assert models(None) == 401
+        host.write_conf(LOOPBACK,
+                        listen='{ address = "0.0.0.0:0"; auth = "none"; }')
+        assert host.control("reload")["warnings"] == []
+        until(lambda: models(None) == 200, "everybody to be let in")
+    with Host() as host:
+        assert models(None) == 200
+        host.write_conf(LOOPBACK, server="loops = 1; workers = 3;", top=TOP)
+        warnings = host.control("reload")["warnings"]
+        assert any("server.workers" in w for w in warnings), warnings
+        until(lambda: models(None) == 401, "the keys to be asked for")
+        assert models("full") == 200
+
+
 def test_unix_listener():
     d = tempfile.mkdtemp(prefix="patchbay-unix-")
     path = os.path.join(d, "http.sock")
