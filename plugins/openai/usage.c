@@ -62,10 +62,44 @@ static int nano(pbay_str value, int64_t *out)
     return 1;
 }
 
-static void cost(const struct openai *o, pbay_usage *u, pbay_str usage)
-{
-    pbay_str v = pbay_json_get(usage, "cost");
+/* What usage objects and their details say, read in one go each. */
+enum {
+    U_IN_DETAILS,
+    U_OUT_DETAILS,
+    U_INPUT_DETAILS,
+    U_OUTPUT_DETAILS,
+    U_PROMPT,
+    U_INPUT,
+    U_COMPLETION,
+    U_OUTPUT,
+    U_HIT,
+    U_CACHED,
+    U_COST,
+    U_FIELDS
+};
+static const pbay_str usage_names[U_FIELDS] = {
+    PBAY_LIT("prompt_tokens_details"),
+    PBAY_LIT("completion_tokens_details"),
+    PBAY_LIT("input_tokens_details"),
+    PBAY_LIT("output_tokens_details"),
+    PBAY_LIT("prompt_tokens"),
+    PBAY_LIT("input_tokens"),
+    PBAY_LIT("completion_tokens"),
+    PBAY_LIT("output_tokens"),
+    PBAY_LIT("prompt_cache_hit_tokens"), /* DeepSeek */
+    PBAY_LIT("num_cached_tokens"),       /* Mistral */
+    PBAY_LIT("cost"),
+};
 
+enum { D_READ, D_WRITE, D_REASONING, D_FIELDS };
+static const pbay_str detail_names[D_FIELDS] = {
+    PBAY_LIT("cached_tokens"),
+    PBAY_LIT("cache_write_tokens"),
+    PBAY_LIT("reasoning_tokens"),
+};
+
+static void cost(const struct openai *o, pbay_usage *u, pbay_str v)
+{
     if (o->cost_currency.n != 3 || pbay_json_type(v) != 'n' ||
         !nano(v, &u->cost_nano))
         return;
@@ -78,30 +112,24 @@ pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage)
 {
     pbay_usage u = {.size = sizeof u};
     pbay_event ev = {.type = PBAY_EV_USAGE, .usage = &u};
-    pbay_str in = pbay_json_get(usage, "prompt_tokens_details");
-    pbay_str out = pbay_json_get(usage, "completion_tokens_details");
+    pbay_str f[U_FIELDS], in[D_FIELDS], out[D_FIELDS];
 
     if (pbay_json_type(usage) != 'o')
         return PBAY_OK;
-    if (!in.n)
-        in = pbay_json_get(usage, "input_tokens_details");
-    if (!out.n)
-        out = pbay_json_get(usage, "output_tokens_details");
-    take(&u, PBAY_U_INPUT, &u.input, pbay_json_get(usage, "prompt_tokens"));
-    take(&u, PBAY_U_INPUT, &u.input, pbay_json_get(usage, "input_tokens"));
-    take(&u, PBAY_U_OUTPUT, &u.output,
-         pbay_json_get(usage, "completion_tokens"));
-    take(&u, PBAY_U_OUTPUT, &u.output, pbay_json_get(usage, "output_tokens"));
-    take(&u, PBAY_U_CACHE_READ, &u.cache_read,
-         pbay_json_get(in, "cached_tokens"));
-    take(&u, PBAY_U_CACHE_READ, &u.cache_read,
-         pbay_json_get(usage, "prompt_cache_hit_tokens")); /* DeepSeek */
-    take(&u, PBAY_U_CACHE_READ, &u.cache_read,
-         pbay_json_get(usage, "num_cached_tokens")); /* Mistral */
-    take(&u, PBAY_U_CACHE_WRITE, &u.cache_write,
-         pbay_json_get(in, "cache_write_tokens"));
-    take(&u, PBAY_U_REASONING, &u.reasoning,
-         pbay_json_get(out, "reasoning_tokens"));
+    oai_fields(usage, usage_names, f, U_FIELDS);
+    oai_fields(f[U_IN_DETAILS].n ? f[U_IN_DETAILS] : f[U_INPUT_DETAILS],
+               detail_names, in, D_FIELDS);
+    oai_fields(f[U_OUT_DETAILS].n ? f[U_OUT_DETAILS] : f[U_OUTPUT_DETAILS],
+               detail_names, out, D_FIELDS);
+    take(&u, PBAY_U_INPUT, &u.input, f[U_PROMPT]);
+    take(&u, PBAY_U_INPUT, &u.input, f[U_INPUT]);
+    take(&u, PBAY_U_OUTPUT, &u.output, f[U_COMPLETION]);
+    take(&u, PBAY_U_OUTPUT, &u.output, f[U_OUTPUT]);
+    take(&u, PBAY_U_CACHE_READ, &u.cache_read, in[D_READ]);
+    take(&u, PBAY_U_CACHE_READ, &u.cache_read, f[U_HIT]);
+    take(&u, PBAY_U_CACHE_READ, &u.cache_read, f[U_CACHED]);
+    take(&u, PBAY_U_CACHE_WRITE, &u.cache_write, in[D_WRITE]);
+    take(&u, PBAY_U_REASONING, &u.reasoning, out[D_REASONING]);
     /* xAI: output without reasoning; cached tokens over the prompt's come on
      * top of it. */
     if (o->reasoning_extra && (u.known & PBAY_U_OUTPUT) &&
@@ -110,6 +138,6 @@ pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage)
     if ((u.known & PBAY_U_INPUT) && (u.known & PBAY_U_CACHE_READ) &&
         u.cache_read > u.input)
         u.input += u.cache_read;
-    cost(o, &u, usage);
+    cost(o, &u, f[U_COST]);
     return u.known ? oai_emit(o, c, &ev) : PBAY_OK;
 }

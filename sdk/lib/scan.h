@@ -8,7 +8,7 @@
 #include <string.h>
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <x86intrin.h>
 #endif
 
 static inline int scan_is_space(char c)
@@ -59,8 +59,9 @@ static inline const char *scan_plain(const char *p, const char *end)
         __m128i bad = _mm_or_si128(
             _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
             _mm_cmplt_epi8(v, space));
-        if (_mm_movemask_epi8(bad))
-            break;
+        int mask = _mm_movemask_epi8(bad);
+        if (mask)
+            return p + _bit_scan_forward(mask);
         p += 16;
     }
 #else
