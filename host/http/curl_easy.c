@@ -29,8 +29,10 @@
 /* Bodies up to this size that come in pieces are joined: they leave in one
  * write with the head, and curl needs no upload buffer for them. */
 #define JOIN_MAX LIM_KIB(32)
-/* Handles kept for later, over all profiles; about 6 KiB each. */
-#define FREE_MAX 64
+/* Handles kept for later, over all profiles; about 6 KiB each.  As many
+ * requests at once as one loop has in busy times: making one takes longer than
+ * all else that a request needs of curl. */
+#define FREE_MAX 256
 #define METHOD_MAX 32
 /* The system's bundle is read again after this long. */
 #define CA_CACHE_S 3600L
@@ -210,6 +212,8 @@ static bool is_profile(const struct profile *f, const struct tx_profile *p)
 static void easy_free(struct easy *e)
 {
     curl_easy_cleanup(e->curl);
+    curl_url_cleanup(e->parsed);
+    free(e->url);
     free(e);
 }
 
@@ -378,6 +382,8 @@ static CURLcode set_common(CURL *c, struct curl_transport *t, struct easy *e)
     SET(CURLOPT_PREREQDATA, e);
     SET(CURLOPT_RESOLVER_START_FUNCTION, on_curl_resolve);
     SET(CURLOPT_RESOLVER_START_DATA, e);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_curl_open);
+    SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_curl_close);
     SET(CURLOPT_CLOSESOCKETDATA, t);
     return rc;
@@ -729,18 +735,32 @@ static CURLcode set_method(struct exchange *x, const struct tx_request *r,
     return rc;
 }
 
-static CURLcode set_url(CURL *c, pbay_str url)
+/* curl takes a URL apart and puts it together again with each request, unless
+ * it gets it in parts.  What curl cannot take apart it gets as it is, to say
+ * what is wrong with it. */
+CURLcode easy_url(struct easy *e, pbay_str url)
 {
-    char small[512], *p = url.n < sizeof small ? small : malloc(url.n + 1);
-    CURLcode rc;
+    const unsigned flags =
+        CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER | CURLU_PATH_AS_IS;
+    CURL *c = e->curl;
+    CURLcode rc = CURLE_OK;
 
-    if (!p)
-        return CURLE_OUT_OF_MEMORY;
-    memcpy(p, url.p, url.n);
-    p[url.n] = '\0';
-    rc = curl_easy_setopt(c, CURLOPT_URL, p);
-    if (p != small)
-        free(p);
+    if (e->url && str_is(url, e->url))
+        return rc;
+    SET(CURLOPT_CURLU, NULL);
+    curl_url_cleanup(e->parsed);
+    free(e->url);
+    e->parsed = curl_url();
+    e->url = str_dup(url);
+    if (!e->parsed || !e->url)
+        rc = CURLE_OUT_OF_MEMORY;
+    SET(CURLOPT_URL, e->url);
+    if (!rc && !curl_url_set(e->parsed, CURLUPART_URL, e->url, flags))
+        SET(CURLOPT_CURLU, e->parsed);
+    if (rc) { /* nothing to go by the next time */
+        free(e->url);
+        e->url = NULL;
+    }
     return rc;
 }
 
@@ -757,7 +777,7 @@ int easy_request(struct exchange *x, const struct tx_request *r, char **why)
         err = make_body(x, r, &body);
     if (err)
         return err;
-    rc = set_url(c, r->url);
+    rc = easy_url(x->easy, r->url);
     SET(CURLOPT_HTTPHEADER, x->headers);
     if (!rc)
         rc = set_method(x, r, body);

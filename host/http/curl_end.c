@@ -152,10 +152,11 @@ static int before_request(struct exchange *x, CURLcode code, const char *where,
 int end_describe(struct exchange *x, CURLcode code, char **why)
 {
     char place[WHERE_LEN];
-    const char *where = end_where(x, place, sizeof place);
+    const char *where;
 
     if (code == CURLE_OK && x->head_done)
         return ERR_NONE;
+    where = end_where(x, place, sizeof place);
     if (is_tls(code))
         return tls_failed(x, code, where, why);
     if (x->resend_refused || code == CURLE_OK || code == CURLE_GOT_NOTHING)

@@ -32,7 +32,9 @@ struct easy {
     struct profile *profile;
     struct exchange *x; /* NULL: free */
     int64_t connect_ms; /* what the options now say, to set only what changes */
-    bool custom;
+    bool custom, fresh;
+    CURLU *parsed; /* of url, which the next request most likely has, too */
+    char *url;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -64,6 +66,10 @@ struct curl_transport {
     int depth;     /* inside a call of curl that may call back */
     bool settling;
     struct timer timer, sweep;
+    struct event *now; /* curl wants its turn at once */
+    bool in_now;
+    size_t n_conns;   /* sockets that curl has open */
+    size_t n_running; /* exchanges that curl has */
     struct sock **socks; /* by descriptor */
     size_t n_socks;
     struct exchange *open;
@@ -157,6 +163,8 @@ void profiles_free(struct curl_transport *t);
 struct easy *easy_get(struct curl_transport *t, struct profile *p);
 void easy_put(struct curl_transport *t, struct easy *e);
 void easy_drop(struct easy *e);
+/* The handle's next URL. */
+CURLcode easy_url(struct easy *e, pbay_str url);
 /* Set what the request says.  0; -ENOMEM; -EINVAL and *why (malloc'd): the
  * request cannot be sent. */
 int easy_request(struct exchange *x, const struct tx_request *r, char **why);
@@ -177,6 +185,8 @@ size_t on_curl_read(char *p, size_t size, size_t n, void *easy);
 int on_curl_seek(void *easy, curl_off_t offset, int origin);
 int on_curl_ready(void *easy, char *remote, char *local, int rport, int lport);
 int on_curl_resolve(void *state, void *reserved, void *easy);
+curl_socket_t on_curl_open(void *transport, curlsocktype purpose,
+                           struct curl_sockaddr *addr);
 int on_curl_close(void *transport, curl_socket_t fd);
 
 /* --- curl_names.c --- */

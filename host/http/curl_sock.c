@@ -16,11 +16,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "base/str.h"
 #include "http/curl_impl.h"
 
 #define SWEEP_DEAD_MS 1100   /* curl does it once a second at most */
@@ -55,7 +57,7 @@ static void on_sweep(void *arg)
     if (!e)
         return;
     calling_curl(t);
-    if (!curl_easy_setopt(e->curl, CURLOPT_URL, "http://sweep.invalid/") &&
+    if (!easy_url(e, STR("http://sweep.invalid/")) &&
         !curl_easy_setopt(e->curl, CURLOPT_HTTPGET, 1L) &&
         !curl_multi_add_handle(t->multi, e->curl))
         curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -180,10 +182,25 @@ static void sock_drop(struct sock *s)
     free(s);
 }
 
+curl_socket_t on_curl_open(void *transport, curlsocktype purpose,
+                           struct curl_sockaddr *addr)
+{
+    struct curl_transport *t = transport;
+    int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC,
+                    addr->protocol);
+
+    (void)purpose;
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    t->n_conns++;
+    return fd;
+}
+
 int on_curl_close(void *transport, curl_socket_t fd)
 {
     struct curl_transport *t = transport;
 
+    t->n_conns--;
     if ((size_t)fd < t->n_socks && t->socks[fd])
         sock_drop(t->socks[fd]);
     return close(fd);
@@ -194,6 +211,19 @@ static void on_timer(void *arg)
     act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* What was begun in this turn goes out in this turn.  From in here "at once"
+ * means the next turn, so that the loop gets to its sockets. */
+static void on_now(evutil_socket_t fd, short what, void *arg)
+{
+    struct curl_transport *t = arg;
+
+    (void)fd;
+    (void)what;
+    t->in_now = true;
+    act(t, CURL_SOCKET_TIMEOUT, 0);
+    t->in_now = false;
+}
+
 static int on_timer_change(CURLM *multi, long ms, void *arg)
 {
     struct curl_transport *t = arg;
@@ -201,6 +231,8 @@ static int on_timer_change(CURLM *multi, long ms, void *arg)
     (void)multi;
     if (ms < 0)
         timer_stop(&t->timer);
+    else if (ms == 0 && !t->in_now)
+        event_active(t->now, EV_TIMEOUT, 0);
     else
         timer_set(&t->timer, t->base.loop->clock, ms, on_timer, t);
     return 0;
@@ -210,6 +242,9 @@ int socks_init(struct curl_transport *t)
 {
     CURLMcode rc = curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
 
+    t->now = event_new(t->base.loop->base, -1, 0, on_now, t);
+    if (!t->now)
+        return -ENOMEM;
     if (!rc)
         rc = curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     if (!rc)
@@ -224,6 +259,8 @@ void socks_free(struct curl_transport *t)
 {
     timer_stop(&t->timer);
     timer_stop(&t->sweep);
+    if (t->now)
+        event_free(t->now);
     for (size_t i = 0; i < t->n_socks; i++)
         if (t->socks[i])
             sock_drop(t->socks[i]);

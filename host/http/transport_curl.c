@@ -52,8 +52,10 @@ static void release(struct exchange *x)
 
     if (!x->easy)
         return;
-    if (x->state == X_RUNNING && !x->start_wanted)
+    if (x->state == X_RUNNING && !x->start_wanted) {
+        t->n_running--;
         curl_multi_remove_handle(t->multi, x->easy->curl);
+    }
     easy_put(t, x->easy);
     x->easy = NULL;
 }
@@ -141,6 +143,17 @@ static void finish(struct exchange *x, CURLcode code)
         deliver_end(x);
 }
 
+/* curl looks for an idle connection among all that go to the same place, those
+ * in use included: with thousands of streams, for longer than anything else
+ * takes.  When all are in use, spare it the search. */
+static CURLcode want_fresh(struct easy *e, bool fresh)
+{
+    if (e->fresh == fresh)
+        return CURLE_OK;
+    e->fresh = fresh;
+    return curl_easy_setopt(e->curl, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+}
+
 void exchange_launch(struct exchange *x)
 {
     struct curl_transport *t = transport_of(x);
@@ -154,6 +167,8 @@ void exchange_launch(struct exchange *x)
     x->easy->connect_ms = left;
     if (!rc && x->resolve)
         rc = curl_easy_setopt(c, CURLOPT_RESOLVE, x->resolve);
+    if (!rc)
+        rc = want_fresh(x->easy, t->n_conns <= t->n_running);
     if (rc) {
         exchange_fail(x, ERR_INTERNAL, why_f("out of memory"));
         return;
@@ -166,7 +181,9 @@ void exchange_launch(struct exchange *x)
         return;
     }
     x->start_wanted = false;
+    t->n_running++;
     if (curl_multi_add_handle(t->multi, c)) {
+        t->n_running--;
         x->state = X_NEW;
         exchange_fail(x, ERR_INTERNAL, why_f("out of memory"));
     }
