@@ -25,7 +25,9 @@
 #endif
 
 #define ALIGN       16u
-#define BLOCK_FIRST ((size_t)1 << 10)
+/* With its header the first block is 1 KiB, the most that glibc keeps at hand
+ * in each thread; a few bytes more would take its slow way with each call. */
+#define BLOCK_FIRST (((size_t)1 << 10) - sizeof(struct arena_block))
 #define BLOCK_LAST  ((size_t)64 << 10)
 /* From this size on a piece gets its own block: so at most a quarter of a
  * block is left unused. */

@@ -104,6 +104,21 @@ static int take_auth(const struct instance *inst, pbay_str auth,
     return 0;
 }
 
+static int take_url(const char *base, pbay_str path, struct arena *a,
+                    struct tx_request *out)
+{
+    size_t n = strlen(base);
+    char *p = arena_bytes(a, n + path.n);
+
+    if (!p)
+        return -1;
+    memcpy(p, base, n);
+    if (path.n)
+        memcpy(p + n, path.p, path.n);
+    out->url = str_n(p, n + path.n);
+    return 0;
+}
+
 int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
                      struct arena *a, struct tx_request *out, const char **why)
 {
@@ -125,8 +140,7 @@ int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
         return -1;
     }
     out->method = x->method;
-    out->url = arena_printf(a, "%s%.*s", base, STR_ARG(x->path));
-    if (!out->url.p) {
+    if (take_url(base, x->path, a, out) < 0) {
         *why = "out of memory";
         return -1;
     }
