@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "admin/control.h"
@@ -347,6 +348,18 @@ static char *fmt_err(const char *fmt, const char *a, const char *b)
     return s;
 }
 
+/* Does any provider want TLS with the system's certificates? */
+static bool wants_tls(const struct config *cfg)
+{
+    for (size_t i = 0; i < cfg->n_providers; i++) {
+        const struct cfg_provider *p = &cfg->providers[i];
+        if (p->enabled && !p->problem && p->base_url && !p->tx.ca_file &&
+            strncmp(p->base_url, "https:", 6) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int seat_init(struct host *h, size_t i, bool serves)
 {
     struct seat *s = &h->seats[i];
@@ -371,6 +384,9 @@ static int seat_init(struct host *h, size_t i, bool serves)
     s->dialect.manager = &s->manager;
     if (!serves)
         return 0;
+    /* Not when the first request waits for it. */
+    if (wants_tls(h->snapshot->cfg))
+        transport_curl_warm(s->loop->transport);
     s->server =
         http_server_new(s->loop, &h->snapshot->cfg->http, dialect_handle,
                         &s->dialect, dialect_error_body);
@@ -473,12 +489,25 @@ static int listen_all(struct host *h, char **err)
     return 0;
 }
 
+/* Keys are in this memory: no core file, unless somebody raises the soft limit
+ * again (prlimit --core) to look at a crash. */
+static void no_core(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_CORE, &r) == 0) {
+        r.rlim_cur = 0;
+        setrlimit(RLIMIT_CORE, &r);
+    }
+}
+
 static int start_serving(struct host *h, char **err)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     char name[32];
 
     signal(SIGPIPE, SIG_IGN);
+    no_core();
     if (take_lock(h, err) < 0 || listen_all(h, err) < 0)
         return -1;
     h->control = control_listen(h, h->control_path, err);

@@ -98,7 +98,8 @@ static void one_end(void *arg, const struct err *e, const struct call_report *r)
 
     (void)r;
     if (e)
-        model_index_failed(j->m->models, o->provider, err_text(e), now);
+        model_index_failed(j->m->models, o->provider,
+                           e->message[0] ? e->message : err_text(e), now);
     else
         model_index_set(j->m->models, o->provider, o->v, o->n, now);
     one_free(o);
