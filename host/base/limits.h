@@ -40,6 +40,7 @@
 #define LIM_PRELUDE LIM_KIB(16)        /* held before the first content */
 #define LIM_PRELUDE_MS 15000           /* then the head goes out anyway */
 #define LIM_TRAILING_MS 1000           /* read on after END for the usage */
+#define LIM_EXCHANGES 16               /* that a codec makes of one attempt */
 #define LIM_MEMBERS 256                /* top-level members of a body */
 #define LIM_CALLS 4096                 /* * calls under way, one loop */
 

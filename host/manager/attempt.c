@@ -35,7 +35,9 @@ struct pbay_call {
     /* codec */
     const pbay_codec *codec;
     void *state;
-    bool built; /* finish() is owed */
+    bool built;     /* finish() is owed */
+    bool in_codec;  /* build, head or feed is on the stack: finish() waits */
+    bool finishing; /* finish() is, and its answer is no longer wanted */
     pbay_exchange x;
     struct tx *tx;
     struct framing framing;
@@ -62,6 +64,8 @@ struct pbay_call {
 static void attempt_over(attempt *a, const struct err *e);
 static void exchange_begin(attempt *a);
 static void settle(attempt *a, pbay_rc why);
+static bool refused(const attempt *a);
+static void end_refused(attempt *a);
 
 /* --- entering and leaving: who frees ------------------------------------- */
 
@@ -145,6 +149,13 @@ static pbay_event event_norm(const pbay_event *ev)
     return out;
 }
 
+/* Is it a part of the answer, which cannot come before the reply does? */
+static bool answers(const pbay_event *ev)
+{
+    return ev->type != PBAY_EV_BEGIN && ev->type != PBAY_EV_USAGE &&
+           ev->type != PBAY_EV_LIMITS && ev->type != PBAY_EV_WARNING;
+}
+
 /* On the loop: note what the engine itself needs, hand the rest on. */
 static pbay_rc take_event(attempt *a, const pbay_event *raw)
 {
@@ -164,10 +175,18 @@ static pbay_rc take_event(attempt *a, const pbay_event *raw)
         if (!ev.usage)
             return PBAY_OK;
         break;
-    case PBAY_EV_STOP:
-        a->stops++;
-        break;
     }
+    if (a->finishing)
+        return PBAY_STOPPED;
+    if (!a->native && !a->has_head && answers(&ev)) {
+        err_set(&a->err, ERR_INTERNAL,
+                "%s: its plugin answers before the provider does",
+                a->inst->name);
+        a->has_err = true;
+        return PBAY_FAIL;
+    }
+    if (ev.type == PBAY_EV_STOP)
+        a->stops++;
     a->ops->event(a->arg, &ev);
     return a->silent ? PBAY_STOPPED : PBAY_OK;
 }
@@ -209,15 +228,33 @@ static void measured(attempt *a, const char *what, int64_t since)
 
 static pbay_rc codec_finish(attempt *a, pbay_rc why)
 {
-    if (!a->built)
+    if (!a->built || a->in_codec)
         return PBAY_OK;
     a->built = false;
     if (!PBAY_HAS(a->codec, finish) || !a->codec->finish)
         return PBAY_OK;
+    a->finishing = why != PBAY_OK && why != PBAY_END;
     int64_t t = clock_us();
     pbay_rc rc = a->codec->finish(a->inst->inst, a->state, a, why);
     measured(a, "finish", t);
+    a->finishing = false;
     return rc;
+}
+
+/* build, head and feed stand between these two.  A client may leave while one
+ * of them emits: finish() comes when it has returned, not inside it. */
+static int64_t codec_enter(attempt *a)
+{
+    a->in_codec = true;
+    return clock_us();
+}
+
+static void codec_leave(attempt *a, const char *what, int64_t since)
+{
+    measured(a, what, since);
+    a->in_codec = false;
+    if (a->silent || a->ended)
+        codec_finish(a, PBAY_STOPPED);
 }
 
 /* --- ending -------------------------------------------------------------- */
@@ -295,6 +332,8 @@ static void on_timer(void *arg)
         timer_set(&a->timer, a->m->loop->clock, idle_ms(a), on_timer, a);
     } else if (!a->answered) {
         fail(a, ERR_FIRST_TIMEOUT, "no answer within the first-token time-out");
+    } else if (quiet >= idle_ms(a) && refused(a)) {
+        end_refused(a);
     } else if (quiet < idle_ms(a)) {
         timer_set(&a->timer, a->m->loop->clock, idle_ms(a) - quiet, on_timer,
                   a);
@@ -346,14 +385,15 @@ static int on_record(void *arg, pbay_str event, pbay_str data, pbay_str raw)
 {
     attempt *a = arg;
     pbay_record rec = {.size = sizeof(rec), .event = event, .data = data};
-    int64_t t = clock_us();
+    int64_t t;
     pbay_rc rc;
 
     if (a->saw_end)
         return 0; /* nothing of the reply follows its end mark */
     heard(a);
+    t = codec_enter(a);
     rc = a->codec->feed(a->inst->inst, a->state, a, &rec);
-    measured(a, "feed", t);
+    codec_leave(a, "feed", t);
     if (a->silent || a->ended)
         return 1;
     if (a->head.status >= 400)
@@ -387,8 +427,9 @@ static void tx_on_data(void *arg, pbay_str bytes)
         recording_data(a->rec, bytes);
     if (a->head.framing == PBAY_FRAME_WHOLE)
         heard(a); /* its one record comes only at the end */
-    if (a->head.status >= 400) {
-        /* Enough of an error body is enough; the rest is not waited for. */
+    if (a->saw_end)
+        goto out; /* the time for what trails behind the end mark runs */
+    if (refused(a)) {
         size_t held = a->framing.held.n;
         if (held + bytes.n > LIM_ERROR_BODY)
             bytes.n = held < LIM_ERROR_BODY ? LIM_ERROR_BODY - held : 0;
@@ -408,6 +449,8 @@ static void tx_on_data(void *arg, pbay_str bytes)
         fail(a, ERR_INTERNAL, "out of memory while reading the reply");
     } else if (a->broken) {
         on_broken(a);
+    } else if (refused(a) && a->framing.held.n >= LIM_ERROR_BODY) {
+        end_refused(a); /* enough is enough; the rest is not waited for */
     } else {
         flush_run(a);
         if (!a->silent && !a->ended && a->saw_end)
@@ -476,9 +519,9 @@ static void tx_on_head(void *arg, int status, const pbay_kv *headers, size_t n)
     a->head.framing = ok ? (uint32_t)proposed_framing(a, a->content_type)
                          : (uint32_t)PBAY_FRAME_WHOLE;
     if (PBAY_HAS(a->codec, head) && a->codec->head) {
-        int64_t t = clock_us();
+        int64_t t = codec_enter(a);
         pbay_rc rc = a->codec->head(a->inst->inst, a->state, a, &a->head);
-        measured(a, "head", t);
+        codec_leave(a, "head", t);
         if (a->silent || a->ended)
             goto out;
         if (rc < 0 || a->has_err) {
@@ -530,6 +573,8 @@ static void settle(attempt *a, pbay_rc why)
         return;
     if (a->has_err) {
         attempt_over(a, &a->err);
+    } else if (rc == PBAY_AGAIN && a->req.step + 1 >= LIM_EXCHANGES) {
+        fail(a, ERR_INTERNAL, "its plugin asks for one exchange after another");
     } else if (rc == PBAY_AGAIN) {
         a->req.step++;
         framing_done(&a->framing);
@@ -558,6 +603,26 @@ static void fail_by_status(attempt *a)
     fail(a, err_from_status(a->head.status), why);
 }
 
+/* Has the provider refused, whatever it goes on to say? */
+static bool refused(const attempt *a)
+{
+    return a->has_head && (a->head.status < 200 || a->head.status >= 300);
+}
+
+/* The refusal is over, or enough of it has come: its status counts, also where
+ * its body was cut. */
+static void end_refused(attempt *a)
+{
+    struct tx *tx = a->tx;
+
+    a->tx = NULL;
+    if (tx)
+        tx_cancel(tx);
+    framing_end(&a->framing, on_record, a);
+    if (!a->silent && !a->ended)
+        fail_by_status(a);
+}
+
 static void tx_on_end(void *arg, const struct tx_end *end)
 {
     attempt *a = arg;
@@ -566,6 +631,10 @@ static void tx_on_end(void *arg, const struct tx_end *end)
     a->tx = NULL;
     if (a->silent || a->ended)
         goto out;
+    if (refused(a)) {
+        end_refused(a);
+        goto out;
+    }
     if (end->kind != ERR_NONE && !a->saw_end) {
         codec_finish(a, PBAY_FAIL);
         if (!a->silent && !a->ended)
@@ -581,20 +650,14 @@ static void tx_on_end(void *arg, const struct tx_end *end)
         if (a->silent || a->ended)
             goto out;
         if (rc < 0 || a->broken) {
-            if (a->head.status >= 300)
-                fail_by_status(a);
-            else
-                on_broken(a);
+            on_broken(a);
             goto out;
         }
         flush_run(a);
         if (a->silent || a->ended)
             goto out;
     }
-    if (a->head.status < 200 || a->head.status >= 300)
-        fail_by_status(a);
-    else
-        settle(a, a->saw_end ? PBAY_END : PBAY_OK);
+    settle(a, a->saw_end ? PBAY_END : PBAY_OK);
 out:
     leave(a);
 }
@@ -613,9 +676,9 @@ static void exchange_begin(attempt *a)
     memset(&a->x, 0, sizeof(a->x));
     a->x.size = sizeof(a->x);
     a->built = true;
-    t = clock_us();
+    t = codec_enter(a);
     rc = a->codec->build(a->inst->inst, a->state, a, &a->req, &a->x);
-    measured(a, "build", t);
+    codec_leave(a, "build", t);
     if (a->silent || a->ended)
         return;
     if (rc < 0 || a->has_err) {
@@ -636,7 +699,9 @@ static void exchange_begin(attempt *a)
                  log_str("model", a->req.model), log_str("method", tr.method),
                  log_str("url", exchange_shown(tr.url)),
                  log_int("attempt", (int64_t)a->req.attempt), LOG_END);
-    if (a->m->recorder)
+    if (a->rec)
+        recording_again(a->rec, &tr);
+    else if (a->m->recorder)
         a->rec = recording_begin(a->m->recorder, a->inst->name, &a->req, &tr);
     a->answered = false;
     a->heard = clock_now(a->m->loop->clock);

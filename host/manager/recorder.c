@@ -206,13 +206,27 @@ static void put_request(struct recording *rec, const char *provider,
     put(rec, "}\n");
 }
 
+static void put_exchange(struct recording *rec, const struct tx_request *tr)
+{
+    struct buf body;
+
+    put_member(rec, "{\"exchange\":{\"method\":", tr->method);
+    put_member(rec, ",\"path\":", tr->url);
+    put(rec, ",");
+    put_headers(rec, tr->headers, tr->n_headers);
+    buf_init(&body, LIM_MIB(16));
+    for (size_t i = 0; i < tr->n_body; i++)
+        rec->full |= buf_add(&body, tr->body[i]) < 0;
+    put_member(rec, ",\"body\":", buf_str(&body));
+    buf_done(&body);
+    put(rec, "}}\n");
+}
+
 struct recording *recording_begin(struct recorder *r, const char *provider,
                                   const pbay_request *req,
                                   const struct tx_request *tr)
 {
     struct recording *rec;
-    pbay_str path = tr->url;
-    struct buf body;
 
     if (!atomic_load_explicit(&r->on, memory_order_relaxed))
         return NULL;
@@ -226,17 +240,14 @@ struct recording *recording_begin(struct recorder *r, const char *provider,
     }
     buf_init(&rec->text, LIM_MIB(32));
     put_request(rec, provider, req);
-    put_member(rec, "{\"exchange\":{\"method\":", tr->method);
-    put_member(rec, ",\"path\":", path);
-    put(rec, ",");
-    put_headers(rec, tr->headers, tr->n_headers);
-    buf_init(&body, LIM_MIB(16));
-    for (size_t i = 0; i < tr->n_body; i++)
-        rec->full |= buf_add(&body, tr->body[i]) < 0;
-    put_member(rec, ",\"body\":", buf_str(&body));
-    buf_done(&body);
-    put(rec, "}}\n");
+    put_exchange(rec, tr);
     return rec;
+}
+
+void recording_again(struct recording *rec, const struct tx_request *tr)
+{
+    put(rec, "{\"end\":\"ok\"}\n");
+    put_exchange(rec, tr);
 }
 
 void recording_head(struct recording *rec, int status, const pbay_kv *headers,

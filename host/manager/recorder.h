@@ -28,6 +28,8 @@ void recorder_free(struct recorder *r);
 struct recording *recording_begin(struct recorder *r, const char *provider,
                                   const pbay_request *req,
                                   const struct tx_request *tr);
+/* The exchange is over and its codec asks for one more. */
+void recording_again(struct recording *rec, const struct tx_request *tr);
 void recording_head(struct recording *rec, int status, const pbay_kv *headers,
                     size_t n);
 void recording_data(struct recording *rec, pbay_str bytes);

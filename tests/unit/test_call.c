@@ -23,9 +23,13 @@ struct toy {
     struct instance *self;
     int builds, finishes, steps;
     bool pass;
+    bool hasty;  /* build() emits text */
+    bool inside; /* feed() is on the stack */
 };
 
 static struct toy toys[2];
+
+static void emit(struct toy *t, pbay_call *call, uint32_t type, pbay_str text);
 
 static pbay_rc toy_build(void *inst, void *st, pbay_call *call,
                          const pbay_request *req, pbay_exchange *x)
@@ -33,9 +37,10 @@ static pbay_rc toy_build(void *inst, void *st, pbay_call *call,
     static const pbay_str body = PBAY_LIT("hello");
     struct toy *t = inst;
 
-    (void)call;
     ck_assert_ptr_nonnull(st);
     t->builds++;
+    if (t->hasty)
+        emit(t, call, PBAY_EV_TEXT, STR("too soon"));
     t->pass = req->flags & PBAY_RQ_PASS;
     x->method = STR("POST");
     x->path = STR("/chat");
@@ -62,7 +67,9 @@ static pbay_rc toy_feed(void *inst, void *st, pbay_call *call,
 
     (void)st;
     if (str_starts(d, "t:")) {
+        t->inside = true;
         emit(t, call, PBAY_EV_TEXT, str_n(d.p + 2, d.n - 2));
+        t->inside = false;
     } else if (str_is(d, "stop")) {
         emit(t, call, PBAY_EV_STOP, STR_NONE);
     } else if (str_is(d, "end")) {
@@ -104,8 +111,10 @@ static pbay_rc toy_finish(void *inst, void *st, pbay_call *call, pbay_rc why)
     struct toy *t = inst;
 
     (void)st;
-    (void)call;
+    ck_assert(!t->inside);
     t->finishes++;
+    if (why == PBAY_FAIL || why == PBAY_STOPPED)
+        emit(t, call, PBAY_EV_TEXT, STR("too late"));
     if (t->steps > 0 && why == PBAY_END) {
         t->steps--;
         return PBAY_AGAIN;
@@ -569,6 +578,85 @@ START_TEST(codec_may_ask_for_another_exchange)
 }
 END_TEST
 
+START_TEST(codec_may_not_ask_for_ever)
+{
+    static const struct tx_fake_step steps[] = {
+        HEAD(200), DATA("data: p:\n\ndata: end\n\n"), END(ERR_NONE)};
+
+    for (int i = 0; i < LIM_EXCHANGES + 1; i++)
+        transport_fake_script(mgr.transport, URL_A, steps, 3);
+    toys[0].steps = 1000;
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "!internal");
+    ck_assert_int_eq(toys[0].builds, LIM_EXCHANGES);
+}
+END_TEST
+
+START_TEST(codec_may_not_answer_for_the_provider)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: stop\n\ndata: end\n\n"),
+           END(ERR_NONE));
+
+    toys[0].hasty = true;
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "!internal");
+}
+END_TEST
+
+START_TEST(what_trails_the_end_mark_is_not_waited_for)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"),
+           WAIT(600), DATA(": more\n\n"), WAIT(600), DATA(": more\n\n"),
+           WAIT(600), DATA(": more\n\n"), HANG);
+
+    ask("a/m", false);
+    run(LIM_TRAILING_MS + 100);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+}
+END_TEST
+
+START_TEST(refusal_without_end)
+{
+    static char much[LIM_ERROR_BODY];
+    static struct tx_fake_step steps[] = {
+        {.what = FAKE_HEAD, .status = 503, .headers = json, .n_headers = 1},
+        {.what = FAKE_DATA, .data = {much, sizeof(much)}},
+        HANG};
+
+    memset(much, 'x', sizeof(much));
+    memcpy(much, "p:", 2);
+    transport_fake_script(mgr.transport, URL_A, steps, 3);
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen, "!overloaded");
+    ck_assert_uint_eq(transport_fake_cancelled(mgr.transport), 1);
+}
+END_TEST
+
+START_TEST(refusal_that_is_cut_or_stalls_is_still_one)
+{
+    static const struct tx_fake_step cut[] = {
+        {.what = FAKE_HEAD, .status = 429, .headers = json, .n_headers = 1},
+        DATA("{\"mess"),
+        END(ERR_TRUNCATED)};
+    static const struct tx_fake_step stall[] = {
+        {.what = FAKE_HEAD, .status = 429, .headers = json, .n_headers = 1},
+        DATA("{\"mess"),
+        HANG};
+
+    transport_fake_script(mgr.transport, URL_A, cut, 3);
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen, "!rate_limit");
+    transport_fake_script(mgr.transport, URL_A, stall, 3);
+    ask("a/m", true);
+    run(2500);
+    ck_assert_str_eq(seen, "!rate_limit");
+}
+END_TEST
+
 START_TEST(bounded_calls)
 {
     static struct call *calls[10];
@@ -640,6 +728,11 @@ int main(void)
         garbage_is_a_protocol_error,
         no_connection,
         codec_may_ask_for_another_exchange,
+        codec_may_not_ask_for_ever,
+        codec_may_not_answer_for_the_provider,
+        what_trails_the_end_mark_is_not_waited_for,
+        refusal_without_end,
+        refusal_that_is_cut_or_stalls_is_still_one,
         bounded_calls,
         names,
         old_snapshot_is_released_when_its_last_call_ends};
