@@ -72,7 +72,15 @@ EXTRA_DIST += tests/demo.sh tests/unit/without-check.sh \
 	tests/env/python.sh \
 	tests/env/tiny-model.sh
 
-# The full figures: the tests of long_tests again, with PATCHBAY_LONG=1.
+# The full figures: the tests of long_tests again, with PATCHBAY_LONG=1.  What
+# they say is kept in tests/check-long.txt.
 .PHONY: check-long
 check-long: all
-	PATCHBAY_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(long_tests)'
+	PATCHBAY_LONG=1 CK_DEFAULT_TIMEOUT=1200 \
+	    $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(long_tests)'
+	top_srcdir='$(abs_top_srcdir)' $(srcdir)/tests/long-report.sh \
+	    $(long_tests) >check-long.txt
+	@cp check-long.txt $(srcdir)/tests/check-long.txt 2>/dev/null || \
+	    echo 'kept in check-long.txt of the build directory'
+CLEANFILES += check-long.txt
+EXTRA_DIST += tests/long-report.sh
