@@ -26,6 +26,7 @@ struct oa {
 
     /* the answer */
     bool pass, error_body, head_sent;
+    bool lost; /* a part of it could not be kept or shown: not a success */
     int status;
     pbay_str content_type;
     struct buf whole;         /* a whole reply being collected */
@@ -42,6 +43,8 @@ int oa_read_body(struct oa *x, pbay_str body, struct err *e);
 /* --- openai_reply.c: what goes out --- */
 size_t oa_error_json(const struct err *e, char *dst, size_t room);
 void oa_error(struct oa *x, const struct err *e);
+/* The error that x->lost stands for. */
+void oa_lost(struct err *e);
 void oa_json(struct oa *x, int status, pbay_str body);
 void oa_add_header(struct oa *x, const char *name, pbay_str value);
 /* Headers that tell route, attempts and request id. */

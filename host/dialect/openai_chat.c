@@ -34,7 +34,7 @@ static void chat_begin(void *arg, const struct call_head *h,
     x->status = h->status;
     if (h->pass && !h->stream) {
         x->content_type = arena_dup(&x->req->arena, h->content_type);
-        buf_init(&x->whole, LIM_REPLY);
+        buf_init(&x->whole, SIZE_MAX / 4); /* max_reply bounds it */
         return;
     }
     if (h->pass) {
@@ -54,8 +54,8 @@ static void chat_bytes(void *arg, pbay_str raw)
 
     if (x->head_sent)
         oa_write(x, raw);
-    else
-        buf_add(&x->whole, raw);
+    else if (buf_add(&x->whole, raw) < 0)
+        x->lost = true;
 }
 
 static void chat_event(void *arg, const pbay_event *ev)
@@ -63,11 +63,13 @@ static void chat_event(void *arg, const pbay_event *ev)
     struct oa *x = arg;
     struct buf out;
 
-    if (!x->render || ev->type == PBAY_EV_WARNING)
+    if (!x->render || x->lost || ev->type == PBAY_EV_WARNING)
         return;
     buf_init(&out, LIM_REPLY);
     if (oa_render_event(x->render, ev, &out) >= 0)
         oa_write(x, buf_str(&out));
+    else
+        x->lost = true;
     buf_done(&out);
 }
 
@@ -121,8 +123,13 @@ static void chat_end(void *arg, const struct err *e,
                      const struct call_report *r)
 {
     struct oa *x = arg;
+    struct err lost;
 
     x->call = NULL;
+    if (!e && x->lost) {
+        oa_lost(&lost);
+        e = &lost;
+    }
     if (e && x->error_body) {
         end_pass(x);
     } else if (e && x->head_sent) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* POST /v1/embeddings, /v1/moderations, /v1/images/generations: one request,
  * one whole reply, passed through or put together from vectors and items. */
+#include <math.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static void items_begin(void *arg, const struct call_head *h,
     x->content_type = arena_dup(&x->req->arena, h->content_type);
     for (size_t i = 0; i < h->n_headers; i++)
         oa_add_header(x, h->headers[i].k.p, h->headers[i].v);
-    buf_init(&x->whole, LIM_REPLY);
+    /* What is not a stream is bounded by max_reply. */
+    buf_init(&x->whole, h->pass && !h->stream ? SIZE_MAX / 4 : LIM_REPLY);
     if (x->pass && h->stream && x->stream) {
         oa_add_header(x, "content-type", x->content_type);
         http_reply_begin(x->req, 200, x->headers, x->n_headers);
@@ -40,8 +42,8 @@ static void items_bytes(void *arg, pbay_str raw)
 
     if (x->head_sent)
         oa_write(x, raw);
-    else
-        buf_add(&x->whole, raw);
+    else if (buf_add(&x->whole, raw) < 0)
+        x->lost = true;
 }
 
 static bool wants_base64(const struct oa *x)
@@ -83,7 +85,9 @@ static int put_floats(struct buf *b, pbay_str f32)
          i += sizeof(float)) {
         float f;
         memcpy(&f, f32.p + i, sizeof(f));
-        rc |= buf_printf(b, i ? ",%.9g" : "%.9g", (double)f);
+        /* JSON has no word for what is not a number. */
+        rc |= isfinite(f) ? buf_printf(b, i ? ",%.9g" : "%.9g", (double)f)
+                          : buf_addc(b, i ? ",null" : "null");
     }
     return rc | buf_addc(b, "]");
 }
@@ -138,7 +142,7 @@ static void items_event(void *arg, const pbay_event *ev)
         rc |= buf_add(&x->whole, ev->json);
     }
     if (rc < 0)
-        x->status = -1;
+        x->lost = true;
 }
 
 static void put_end(struct oa *x, const struct call_report *r, struct buf *b)
@@ -176,18 +180,17 @@ static void end_ok(struct oa *x, const struct call_report *r)
     struct buf b;
     struct err e;
 
-    if (x->head_sent) {
+    if (x->lost) {
+        oa_lost(&e);
+        oa_error(x, &e);
+    } else if (x->head_sent) {
         http_reply_end(x->req);
     } else if (x->pass) {
         oa_add_header(x, "content-type", x->content_type);
         http_reply(x->req, x->status, x->headers, x->n_headers,
                    buf_str(&x->whole));
-    } else if (x->status < 0) {
-        err_clear(&e);
-        err_set(&e, ERR_REPLY_TOO_LARGE, "the reply is too large to render");
-        oa_error(x, &e);
     } else {
-        buf_init(&b, LIM_REPLY + LIM_KIB(4));
+        buf_init(&b, LIM_REPLY + LIM_MIB(1));
         put_end(x, r, &b);
         oa_json(x, 200, buf_str(&b));
         buf_done(&b);

@@ -13,6 +13,7 @@ struct list {
     struct buf *out;
     pbay_str only; /* a bare id; empty: all */
     bool found;
+    bool full; /* not everything fits */
 };
 
 static bool ours(pbay_str key)
@@ -25,49 +26,51 @@ static bool ours(pbay_str key)
     return false;
 }
 
-static void put_model(struct buf *b, const char *provider, pbay_str id,
-                      pbay_str json)
+static int put_model(struct buf *b, const char *provider, pbay_str id,
+                     pbay_str json)
 {
     pbay_str created = pbay_json_get(json, "created");
     pbay_str owner = pbay_json_get(json, "owned_by");
     pbay_str key, value;
     size_t pos = 0;
     struct buf name;
+    int rc = 0;
 
-    buf_init(&name, LIM_KIB(4));
-    buf_printf(&name, "%s/", provider);
-    buf_add(&name, id);
-    buf_addc(b, "{\"id\":");
-    buf_json(b, buf_str(&name));
+    buf_init(&name, LIM_MIB(1));
+    rc |= buf_printf(&name, "%s/", provider);
+    rc |= buf_add(&name, id);
+    rc |= buf_addc(b, "{\"id\":");
+    rc |= buf_json(b, buf_str(&name));
     buf_done(&name);
-    buf_addc(b, ",\"object\":\"model\",\"created\":");
-    buf_add(b, pbay_json_type(created) == 'n' ? created : STR("0"));
-    buf_addc(b, ",\"owned_by\":");
+    rc |= buf_addc(b, ",\"object\":\"model\",\"created\":");
+    rc |= buf_add(b, pbay_json_type(created) == 'n' ? created : STR("0"));
+    rc |= buf_addc(b, ",\"owned_by\":");
     if (pbay_json_type(owner) == 's')
-        buf_add(b, owner);
+        rc |= buf_add(b, owner);
     else
-        buf_json(b, str_c(provider));
+        rc |= buf_json(b, str_c(provider));
     while (pbay_json_next(json, &pos, &key, &value) > 0) {
         if (ours(key))
             continue;
-        buf_addc(b, ",\"");
-        buf_add(b, key);
-        buf_addc(b, "\":");
-        buf_add(b, value);
+        rc |= buf_addc(b, ",\"");
+        rc |= buf_add(b, key);
+        rc |= buf_addc(b, "\":");
+        rc |= buf_add(b, value);
     }
-    buf_addc(b, "}");
+    return rc | buf_addc(b, "}");
 }
 
 static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
 {
     struct list *l = arg;
 
-    if (l->only.n && (!str_eq(l->only, id) || l->found))
+    if (l->full || (l->only.n && (!str_eq(l->only, id) || l->found)))
         return;
-    if (!l->only.n && l->found)
-        buf_addc(l->out, ",");
+    if (!l->only.n && l->found && buf_addc(l->out, ",") < 0)
+        l->full = true;
     l->found = true;
-    put_model(l->out, provider, id, json);
+    if (put_model(l->out, provider, id, json) < 0)
+        l->full = true;
 }
 
 /* Listed models, then configured ones that the listing lacks. */
@@ -82,6 +85,15 @@ static void put_provider(struct oa *x, const struct instance *in,
             each(l, in->name, str_c(*m), STR("{}"));
 }
 
+static void too_large(struct oa *x)
+{
+    struct err e;
+
+    err_clear(&e);
+    err_set(&e, ERR_REPLY_TOO_LARGE, "the list of models is too large");
+    oa_error(x, &e);
+}
+
 static void reply_list(struct oa *x)
 {
     const struct snapshot *s = x->d->manager->current;
@@ -90,11 +102,8 @@ static void reply_list(struct oa *x)
     buf_addc(&x->whole, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; s && i < s->n; i++)
         put_provider(x, s->instances[i], &l);
-    if (buf_addc(&x->whole, "]}") < 0) {
-        struct err e;
-        err_clear(&e);
-        err_set(&e, ERR_REPLY_TOO_LARGE, "the list of models is too large");
-        oa_error(x, &e);
+    if (buf_addc(&x->whole, "]}") < 0 || l.full) {
+        too_large(x);
         return;
     }
     oa_json(x, 200, buf_str(&x->whole));
@@ -120,6 +129,10 @@ static void reply_one(struct oa *x)
         /* A provider whose list is not known may well have it. */
         if (!l.found && model_index_age(x->d->manager->models, name, 0) < 0)
             each(&l, name, l.only, STR("{}"));
+    }
+    if (l.full) {
+        too_large(x);
+        return;
     }
     if (l.found) {
         oa_json(x, 200, buf_str(&x->whole));

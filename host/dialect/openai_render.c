@@ -30,6 +30,7 @@ struct oa_render {
     int64_t created;
     struct choice *choices;
     size_t n;
+    size_t kept; /* bytes of a whole answer, all choices together */
 };
 
 static const char *finish_word(uint32_t stop)
@@ -306,6 +307,12 @@ int oa_render_event(struct oa_render *r, const pbay_event *ev, struct buf *out)
     c = choice_at(r, ev->choice);
     if (!c)
         return -1;
+    if (!r->x->stream) {
+        size_t n = ev->text.n + ev->json.n + ev->id.n + ev->name.n;
+        if (n > LIM_REPLY - r->kept)
+            return -1;
+        r->kept += n;
+    }
     return r->x->stream ? stream_event(r, c, ev, out) : keep_event(c, ev);
 }
 

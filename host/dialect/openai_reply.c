@@ -72,6 +72,13 @@ void oa_json(struct oa *x, int status, pbay_str body)
     http_reply(x->req, status, x->headers, x->n_headers, body);
 }
 
+void oa_lost(struct err *e)
+{
+    err_clear(e);
+    err_set(e, ERR_REPLY_TOO_LARGE,
+            "the answer is larger than this host can show");
+}
+
 static void retry_header(struct oa *x, const struct err *e)
 {
     char s[24];

@@ -396,6 +396,68 @@ def test_refused_connection():
         host.alive()
 
 
+def test_refusal_without_end():
+    """An error body that never ends is not waited for."""
+    def endless(r, conn):
+        conn.sendall(b"HTTP/1.1 429 X\r\nContent-Type: application/json\r\n"
+                     b"\r\n")
+        try:
+            while True:
+                conn.sendall(b"x" * 4096)
+        except OSError:
+            pass
+    expect_error(endless, False, 429, extra="")
+
+
+def test_refusal_that_is_cut():
+    """The status counts, whatever became of the body."""
+    def cut(r, conn):
+        conn.sendall(b"HTTP/1.1 429 X\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: 5000\r\n\r\n{\"error\":{\"mess")
+        return False
+    expect_error(cut, False, 429)
+
+
+def test_chatter_behind_the_end_mark():
+    def more(r, conn):
+        conn.settimeout(0.2)
+        conn.sendall(SSE_HEAD + b"".join(chunked(e) for e in good_stream()))
+        try:
+            while True:
+                try:
+                    if not conn.recv(1):
+                        return False
+                except socket.timeout:
+                    conn.sendall(chunked(b": more\n\n"))
+        except OSError:
+            return False
+    status, _, body = ask(more, True, extra="")
+    assert status == 200 and sse(body)[-1] == "[DONE]", body
+
+
+def test_more_than_can_be_shown():
+    """A whole reply where a stream was asked, with more choices than are
+    rendered: what is left out is not passed over in silence."""
+    def many(r, conn):
+        c = completion()
+        c["choices"] = [dict(c["choices"][0], index=i) for i in range(200)]
+        send_json(conn, 200, c)
+    status, _, body = ask(many, True)
+    events = sse(body)
+    assert status == 200 and "[DONE]" not in events, events[-3:]
+    assert json.loads(events[-1])["error"]["code"] == \
+        "provider_reply_too_large", events[-1]
+
+
+def test_max_reply_above_its_default():
+    text = "z" * (65 << 20)
+    status, _, body = ask(
+        lambda r, c: send_json(c, 200, completion(text)), False,
+        extra='max_reply = "80M";')
+    assert status == 200
+    assert json.loads(body)["choices"][0]["message"]["content"] == text
+
+
 def test_redirect_is_not_followed():
     hits = []
 
