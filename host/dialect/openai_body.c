@@ -13,20 +13,26 @@
 
 /* name NULL: a context size, which no OpenAI-compatible endpoint takes. */
 static const struct alias {
+    pbay_str key;
     const char *alias, *name;
 } aliases[] = {
-    {"temp", "temperature"},
-    {"nucleus_sampling", "top_p"},
-    {"max_length", "max_completion_tokens"},
-    {"context", NULL},
-    {"context_length", NULL},
-    {"ctx_size", NULL},
+#define ALIAS(alias, name)           \
+    {                                \
+        PBAY_LIT(alias), alias, name \
+    }
+    ALIAS("temp", "temperature"),
+    ALIAS("nucleus_sampling", "top_p"),
+    ALIAS("max_length", "max_completion_tokens"),
+    ALIAS("context", NULL),
+    ALIAS("context_length", NULL),
+    ALIAS("ctx_size", NULL),
+#undef ALIAS
 };
 
 static const struct alias *alias_of(pbay_str key)
 {
     for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++)
-        if (str_is(key, aliases[i].alias))
+        if (str_eq(key, aliases[i].key))
             return &aliases[i];
     return NULL;
 }

@@ -34,6 +34,7 @@
  * all else that a request needs of curl. */
 #define FREE_MAX 256
 #define METHOD_MAX 32
+#define USER_AGENT PACKAGE_NAME "/" PACKAGE_VERSION
 /* The system's bundle is read again after this long. */
 #define CA_CACHE_S 3600L
 
@@ -360,7 +361,6 @@ static CURLcode set_common(CURL *c, struct curl_transport *t, struct easy *e)
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
-    SET(CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
     SET(CURLOPT_BUFFERSIZE, RECV_BUFFER);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
     SET(CURLOPT_TCP_NODELAY, 1L);
@@ -545,15 +545,13 @@ static bool value_ok(pbay_str s)
 
 static bool is_own(pbay_str name)
 {
-    static const char *const own[] = {"host",
-                                      "content-length",
-                                      "transfer-encoding",
-                                      "connection",
-                                      "expect",
-                                      "accept-encoding"};
+    static const pbay_str own[] = {
+        PBAY_LIT("host"),       PBAY_LIT("content-length"),
+        PBAY_LIT("transfer-encoding"), PBAY_LIT("connection"),
+        PBAY_LIT("expect"),     PBAY_LIT("accept-encoding")};
 
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (str_ieq(name, str_c(own[i])))
+        if (str_ieq(name, own[i]))
             return true;
     return false;
 }
@@ -764,6 +762,22 @@ CURLcode easy_url(struct easy *e, pbay_str url)
     return rc;
 }
 
+/* A name of our own where the request does not bring one.  With both, curl
+ * would put ours together first and then leave it out. */
+static CURLcode set_agent(struct easy *e, const struct tx_request *r)
+{
+    bool given = false;
+    const char *agent;
+
+    for (size_t i = 0; i < r->n_headers; i++)
+        given = given || str_ieq(r->headers[i].k, STR("user-agent"));
+    agent = given && !e->profile->proxy ? NULL : USER_AGENT;
+    if (e->agent == !!agent)
+        return CURLE_OK;
+    e->agent = agent;
+    return curl_easy_setopt(e->curl, CURLOPT_USERAGENT, agent);
+}
+
 int easy_request(struct exchange *x, const struct tx_request *r, char **why)
 {
     CURL *c = x->easy->curl;
@@ -779,6 +793,8 @@ int easy_request(struct exchange *x, const struct tx_request *r, char **why)
         return err;
     rc = easy_url(x->easy, r->url);
     SET(CURLOPT_HTTPHEADER, x->headers);
+    if (!rc)
+        rc = set_agent(x->easy, r);
     if (!rc)
         rc = set_method(x, r, body);
     if (!rc || rc == CURLE_OUT_OF_MEMORY)

@@ -32,7 +32,7 @@ struct easy {
     struct profile *profile;
     struct exchange *x; /* NULL: free */
     int64_t connect_ms; /* what the options now say, to set only what changes */
-    bool custom, fresh;
+    bool custom, fresh, agent;
     CURLU *parsed; /* of url, which the next request most likely has, too */
     char *url;
     char error[CURL_ERROR_SIZE];
@@ -44,9 +44,9 @@ struct profile {
     char *ca_file, *client_cert, *client_key, *proxy, *unix_socket;
     struct secret *proxy_auth;
     bool insecure, http2;
-    bool by_proxy;           /* the proxy's name is looked up */
-    bool by_target;          /* the URL's name is looked up */
-    char *proxy_host;        /* lower case */
+    bool by_proxy;    /* the proxy's name is looked up */
+    bool by_target;   /* the URL's name is looked up */
+    char *proxy_host; /* lower case */
     int proxy_port;
     struct easy *free;
     size_t in_use;
@@ -63,13 +63,13 @@ struct curl_transport {
     struct transport base;
     CURLM *multi;
     CURLSH *share;
-    int depth;     /* inside a call of curl that may call back */
+    int depth; /* inside a call of curl that may call back */
     bool settling;
     struct timer timer, sweep;
     struct event *now; /* curl wants its turn at once */
     bool in_now;
-    size_t n_conns;   /* sockets that curl has open */
-    size_t n_running; /* exchanges that curl has */
+    size_t n_conns;      /* sockets that curl has open */
+    size_t n_running;    /* exchanges that curl has */
     struct sock **socks; /* by descriptor */
     size_t n_socks;
     struct exchange *open;

@@ -10,11 +10,22 @@
 #include <patchbay/json.h>
 
 /* What the host sets itself, or what would let a plugin reshape the message. */
-static const char *const reserved[] = {
-    "host",    "content-length",  "transfer-encoding",   "connection",
-    "expect",  "accept-encoding", "authorization",       "x-api-key",
-    "api-key", "cookie",          "proxy-authorization", "te",
-    "trailer", "upgrade",         "keep-alive",
+static const pbay_str reserved[] = {
+    PBAY_LIT("host"),
+    PBAY_LIT("content-length"),
+    PBAY_LIT("transfer-encoding"),
+    PBAY_LIT("connection"),
+    PBAY_LIT("expect"),
+    PBAY_LIT("accept-encoding"),
+    PBAY_LIT("authorization"),
+    PBAY_LIT("x-api-key"),
+    PBAY_LIT("api-key"),
+    PBAY_LIT("cookie"),
+    PBAY_LIT("proxy-authorization"),
+    PBAY_LIT("te"),
+    PBAY_LIT("trailer"),
+    PBAY_LIT("upgrade"),
+    PBAY_LIT("keep-alive"),
 };
 
 static bool token(pbay_str s)
@@ -71,7 +82,7 @@ static int take_headers(const struct instance *inst, const pbay_exchange *x,
             return -1;
         }
         for (size_t j = 0; j < sizeof(reserved) / sizeof(*reserved); j++)
-            if (str_ieq(x->headers[i].k, str_c(reserved[j]))) {
+            if (str_ieq(x->headers[i].k, reserved[j])) {
                 *why = "its plugin sets a header that is the host's to set";
                 return -1;
             }

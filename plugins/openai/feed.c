@@ -61,18 +61,18 @@ static int is_text(pbay_str s, const char *text)
 /* -------------------------------------------------------------------- head */
 
 /* Headers that an error must still know when the head is gone. */
-static const char *const kept[] = {"date",
-                                   "retry-after",
-                                   "retry-after-ms",
-                                   "x-should-retry",
-                                   "x-request-id",
-                                   "request-id",
-                                   "apim-request-id",
-                                   "x-generation-id",
-                                   "x-ratelimit-remaining-requests",
-                                   "x-ratelimit-reset-requests",
-                                   "x-ratelimit-remaining-tokens",
-                                   "x-ratelimit-reset-tokens"};
+static const pbay_str kept[] = {PBAY_LIT("date"),
+                                PBAY_LIT("retry-after"),
+                                PBAY_LIT("retry-after-ms"),
+                                PBAY_LIT("x-should-retry"),
+                                PBAY_LIT("x-request-id"),
+                                PBAY_LIT("request-id"),
+                                PBAY_LIT("apim-request-id"),
+                                PBAY_LIT("x-generation-id"),
+                                PBAY_LIT("x-ratelimit-remaining-requests"),
+                                PBAY_LIT("x-ratelimit-reset-requests"),
+                                PBAY_LIT("x-ratelimit-remaining-tokens"),
+                                PBAY_LIT("x-ratelimit-reset-tokens")};
 #define KEPT (sizeof kept / sizeof *kept)
 
 static pbay_str copy(struct openai *o, struct call *c, pbay_str s)
@@ -90,7 +90,7 @@ static size_t place_of(pbay_str name)
     size_t i = 0;
 
     while (i < KEPT &&
-           !(strlen(kept[i]) == name.n && memcmp(kept[i], name.p, name.n) == 0))
+           !(kept[i].n == name.n && memcmp(kept[i].p, name.p, name.n) == 0))
         i++;
     return i;
 }
@@ -110,7 +110,7 @@ static void keep_head(struct openai *o, struct call *c, const pbay_head *head)
             h = o->host->alloc(c->call, KEPT * sizeof *h);
         v = h ? copy(o, c, head->headers[i].v) : (pbay_str){NULL, 0};
         if (v.n)
-            h[n++] = (pbay_kv){{kept[k], strlen(kept[k])}, v};
+            h[n++] = (pbay_kv){kept[k], v};
     }
     c->head.headers = h;
     c->head.n_headers = n;

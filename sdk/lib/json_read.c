@@ -113,9 +113,8 @@ size_t pbay_scan_step(const char **p, const char *end, char out[4])
 }
 
 /* Does the text between the quotes read as `text` does? */
-static int inner_is(pbay_str inner, const char *text)
+static int inner_is(pbay_str inner, const char *text, size_t n)
 {
-    size_t n = strlen(text);
     const char *p = inner.p, *end = inner.p + inner.n;
     char out[4];
 
@@ -210,7 +209,7 @@ int pbay_json_is(pbay_str value, const char *text)
 {
     pbay_str inner;
 
-    return inner_of(value, &inner) && inner_is(inner, text);
+    return inner_of(value, &inner) && inner_is(inner, text, strlen(text));
 }
 
 /* ---------------------------------------------------------------- walking */
@@ -320,19 +319,21 @@ int pbay_json_next(pbay_str container, size_t *pos, pbay_str *key,
 pbay_str pbay_json_get(pbay_str object, const char *name)
 {
     pbay_str key, value;
-    size_t pos = 0;
+    size_t pos = 0, n = strlen(name);
 
     if (object.n && object.p[0] == '{')
         while (pbay_json_next(object, &pos, &key, &value))
-            if (inner_is(key, name))
+            if (inner_is(key, name, n))
                 return value;
     return (pbay_str){NULL, 0};
 }
 
 pbay_str pbay_json_find(const pbay_kv *members, size_t n, const char *name)
 {
+    size_t len = strlen(name);
+
     for (size_t i = 0; i < n; i++)
-        if (inner_is(members[i].k, name))
+        if (inner_is(members[i].k, name, len))
             return members[i].v;
     return (pbay_str){NULL, 0};
 }
