@@ -25,11 +25,26 @@ struct control {
     int fd; /* listening; -1: a single connection */
     char *path;
     struct event *acceptable;
+    struct timer again; /* accept again, when descriptors had run out */
     struct ctl_conn *conns;
     size_t n;
 };
 
 /* --- connections --------------------------------------------------------- */
+
+bool control_busy(const struct control *ctl)
+{
+    for (const struct ctl_conn *c = ctl ? ctl->conns : NULL; c; c = c->next)
+        if (c->busy || c->out.n)
+            return true;
+    return false;
+}
+
+static void tell_idle(struct control *ctl)
+{
+    if (ctl->host->draining && !control_busy(ctl))
+        host_control_idle(ctl->host);
+}
 
 static void conn_free(struct ctl_conn *c)
 {
@@ -49,6 +64,7 @@ static void conn_free(struct ctl_conn *c)
         c->next->prev = c->prev;
     ctl->n--;
     free(c);
+    tell_idle(ctl);
     if (last)
         host_stop(ctl->host, true);
 }
@@ -82,6 +98,7 @@ static void flush(struct ctl_conn *c)
     buf_reset(&c->out, LIM_OUT_LOW);
     if (c->closing)
         c->dead = true;
+    tell_idle(c->control);
 }
 
 void ctl_send(struct ctl_conn *c, pbay_str line)
@@ -216,7 +233,10 @@ static void take_lines(struct ctl_conn *c)
 {
     while (!c->dead && !c->closing) {
         pbay_str all = buf_str(&c->in), line;
-        char *nl = all.n ? memchr(all.p, '\n', all.n) : NULL;
+        char *nl = all.n > c->scanned
+                       ? memchr(all.p + c->scanned, '\n', all.n - c->scanned)
+                       : NULL;
+        c->scanned = nl ? 0 : all.n;
         if (!nl)
             return;
         line = str_n(all.p, (size_t)(nl - all.p));
@@ -310,14 +330,29 @@ static bool peer_allowed(int fd)
     return cred.uid == 0 || cred.uid == geteuid();
 }
 
+static void accept_again(void *arg)
+{
+    struct control *ctl = arg;
+
+    event_add(ctl->acceptable, NULL);
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     struct control *ctl = arg;
     int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)what;
-    if (peer < 0)
+    if (peer < 0) {
+        /* Out of descriptors, most likely: whoever waits goes on waiting, and
+         * must not wake us again and again meanwhile. */
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            event_del(ctl->acceptable);
+            timer_set(&ctl->again, ctl->host->control_seat->loop->clock,
+                      LIM_HTTP_ACCEPT_MS, accept_again, ctl);
+        }
         return;
+    }
     if (!peer_allowed(peer)) {
         log_line(LOG_WARN, "control", "refused a peer of another user",
                  LOG_END);
@@ -402,6 +437,7 @@ void control_free(struct control *c)
         return;
     while (c->conns)
         conn_free(c->conns);
+    timer_stop(&c->again);
     if (c->acceptable)
         event_free(c->acceptable);
     if (c->fd >= 0) {

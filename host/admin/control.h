@@ -67,6 +67,9 @@ struct control;
 struct control *control_listen(struct host *h, const char *path, char **err);
 /* Serve one connected socket (the command line's own, without a host). */
 struct control *control_serve_fd(struct host *h, int fd);
+/* Is a request under way, or an answer not yet out?  While the host drains,
+ * host_control_idle() is called when that is over. */
+bool control_busy(const struct control *c);
 void control_free(struct control *c);
 
 #endif

@@ -81,10 +81,13 @@ static void put_usage(struct buf *b, const pbay_usage *u)
     FIELD(PBAY_U_CACHE_WRITE, "cache_write", cache_write)
     FIELD(PBAY_U_REASONING, "reasoning", reasoning)
 #undef FIELD
-    if (u->known & PBAY_U_COST)
-        buf_printf(b, "%s\"cost_nano\":%lld,\"currency\":\"%s\"", sep,
-                   (long long)u->cost_nano, u->currency);
-    buf_printf(b, "%s\"estimated\":%s}", *sep ? "," : "",
+    if (u->known & PBAY_U_COST) {
+        buf_printf(b, "%s\"cost_nano\":%lld,\"currency\":", sep,
+                   (long long)u->cost_nano);
+        buf_json(b, str_c(u->currency));
+        sep = ",";
+    }
+    buf_printf(b, "%s\"estimated\":%s}", sep,
                u->flags & PBAY_U_ESTIMATED ? "true" : "false");
 }
 
@@ -94,7 +97,7 @@ static void call_begin(void *arg, const struct call_head *h,
     struct ctl_conn *c = arg;
     struct buf b;
 
-    buf_init(&b, LIM_KIB(16));
+    buf_init(&b, LIM_MIB(1));
     buf_addc(&b, "{\"event\":\"begin\"");
     put_text(&b, "id", h->reply_id);
     put_text(&b, "model", h->model.n ? h->model : r->model);
@@ -226,7 +229,7 @@ static void call_end(void *arg, const struct err *e,
         ctl_error(c, e);
         return;
     }
-    buf_init(&b, LIM_KIB(64));
+    buf_init(&b, LIM_MIB(1));
     buf_addc(&b, "{\"report\":");
     put_report(&b, r);
     buf_addc(&b, "}");
@@ -321,6 +324,10 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
     snprintf(c->id, sizeof(c->id), "ctl_%llx",
              (unsigned long long)(clock_us() << 8 | (++count & 255)));
     r.id = str_c(c->id);
+    if (c->host->draining) {
+        ctl_fail(c, ERR_UNAVAILABLE, "the host is draining");
+        return;
+    }
     if (!take_body(c, body, &r))
         return;
     c->call = call_start(&c->host->control_seat->manager, &r,

@@ -16,6 +16,7 @@ struct ctl_conn {
     int fd;
     struct event *readable, *writable;
     struct buf in, out;
+    size_t scanned; /* of in: without the end of a line */
     bool closing, dead;
     unsigned depth;
 

@@ -275,6 +275,15 @@ static void seat_drained(void *arg)
         loop_stop(s->host->control_seat->loop);
 }
 
+void host_control_idle(struct host *h)
+{
+    if (!h->control_awaited)
+        return;
+    h->control_awaited = false;
+    if (--h->undrained == 0)
+        loop_stop(h->control_seat->loop);
+}
+
 /* [loop] */
 static void on_server_drained(void *arg)
 {
@@ -311,6 +320,10 @@ void host_stop(struct host *h, bool now)
             h->undrained++;
             host_post(h->seats[i].loop, seat_drain, &h->seats[i]);
         }
+    if (control_busy(h->control)) {
+        h->control_awaited = true;
+        h->undrained++;
+    }
     timer_set(&h->drain, h->control_seat->loop->clock,
               h->snapshot->cfg->drain_ms, drain_over, h);
 }

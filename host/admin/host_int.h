@@ -56,7 +56,7 @@ struct host {
     struct listing_job *listing;
     int64_t started_ms;
     size_t undrained;
-    bool draining, now;
+    bool draining, now, control_awaited;
     int status;
 };
 
@@ -69,6 +69,8 @@ struct err;
 void host_publish(struct host *h, struct snapshot *s);
 int host_reload(struct host *h, char ***warnings, char **err);
 void host_stop(struct host *h, bool now);
+/* control.c: what was asked by the control socket before the drain is answered */
+void host_control_idle(struct host *h);
 void host_post(struct loop *l, void (*fn)(void *arg), void *arg);
 
 #endif

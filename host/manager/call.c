@@ -273,6 +273,7 @@ static void keep_usage(struct call *c, const pbay_usage *u)
 static void on_event(void *arg, const pbay_event *ev)
 {
     struct call *c = arg;
+    pbay_event shown;
 
     enter(c);
     switch (ev->type) {
@@ -281,6 +282,10 @@ static void on_event(void *arg, const pbay_event *ev)
         goto out;
     case PBAY_EV_USAGE:
         keep_usage(c, ev->usage);
+        /* The sink sees what has been checked, in this host's size. */
+        shown = *ev;
+        shown.usage = &c->report.usage;
+        ev = &shown;
         break;
     case PBAY_EV_LIMITS:
     case PBAY_EV_WARNING:

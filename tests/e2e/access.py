@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import stat
@@ -192,6 +193,55 @@ except (BrokenPipeError, ConnectionResetError):
         p = subprocess.run(["python3", "-c", code, host.control_path],
                            user=65534, group=65534, extra_groups=[])
         assert p.returncode == 0, "another user was answered"
+
+
+def test_control_is_drained():
+    """What was asked by the control socket before SIGTERM is answered, too."""
+    host = Host().start()
+    events = []
+    def ask():
+        host.control("chat", {"body": chat(
+            "loopback/lorem?length=30&rate=40", True)}, events)
+        events.append("whole")
+    asking = threading.Thread(target=ask)
+    try:
+        asking.start()
+        until(lambda: any(e["event"] == "text" for e in events), "the answer")
+        with socket.socket(socket.AF_UNIX) as late:
+            late.connect(host.control_path)
+            host.process.send_signal(signal.SIGTERM)
+            until(lambda: "draining" in host.errors(), "the drain")
+            late.sendall(b'{"v":1,"verb":"chat","args":{"body":{"model":'
+                         b'"loopback/echo","messages":[]}}}\n')
+            reply = json.loads(late.makefile("rb").readline())
+            assert "draining" in reply["error"]["message"], reply
+        asking.join()
+        assert events[-1] == "whole", events[-2:]
+        assert host.process.wait(BOUND) == 0
+    finally:
+        host.stop()
+
+
+def test_control_line_by_line():
+    """A long request in small pieces, and two in one piece."""
+    with Host() as host, socket.socket(socket.AF_UNIX) as s:
+        s.connect(host.control_path)
+        replies = s.makefile("rb")
+        text = "x" * (8 << 20)
+        line = json.dumps({"v": 1, "verb": "chat", "args": {"body": chat(
+            "loopback/echo", text=text)}}).encode() + b"\n"
+        for i in range(0, len(line), 65536):
+            s.sendall(line[i:i + 65536])
+        got = ""
+        while True:
+            msg = json.loads(replies.readline())
+            if "ok" in msg:
+                break
+            got += msg.get("text", "") if msg["event"] == "text" else ""
+        assert msg["ok"] and text in got, msg
+        s.sendall(b'{"v":1,"verb":"version"}\n{"v":1,"verb":"log"}\n')
+        assert "version" in json.loads(replies.readline())["result"]
+        assert "level" in json.loads(replies.readline())["result"]
 
 
 def test_tls_listener():
