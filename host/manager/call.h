@@ -35,6 +35,7 @@ struct manager {
     _Atomic size_t active_shown;
     _Atomic bool draining;
     struct call *calls; /* all of this loop, for shutdown */
+    struct list_call *lists;  /* LIST calls under way; see listing.c */
     /* Tell the control thread that this loop is done with an old snapshot. */
     void (*released)(struct manager *m, struct snapshot *s, void *arg);
     /* Keep exchanges of a provider as transcripts; NULL: off. */

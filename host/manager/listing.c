@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* LIST calls to all providers at once, and their items into the model index. */
+/* LIST calls to all providers at once, and their items into the model index.
+ * However many ask, a provider is asked once at a time by each loop. */
 #include "manager/listing.h"
 
 #include <stdlib.h>
@@ -9,11 +10,18 @@
 #include "base/str.h"
 #include <patchbay/json.h>
 
-struct one {
+struct waiter {
+    struct waiter *next;
     struct listing_job *job;
-    struct instance *inst;
+};
+
+/* One LIST call, and who waits for it. */
+struct list_call {
+    struct list_call *next, **prev; /* manager->lists */
+    struct manager *m;
+    const struct instance *inst;
+    struct waiter *waiters;
     char *provider;
-    struct call *call;
     struct arena arena; /* ids and items until the end */
     pbay_kv *v;
     size_t n, room;
@@ -24,15 +32,13 @@ struct listing_job {
     void (*done)(void *arg);
     void *arg;
     size_t waiting;
-    bool forgotten;
 };
 
 static void job_done(struct listing_job *j)
 {
     if (--j->waiting)
         return;
-    if (!j->forgotten)
-        j->done(j->arg);
+    j->done(j->arg);
     free(j);
 }
 
@@ -50,7 +56,7 @@ static void one_bytes(void *arg, pbay_str raw)
     (void)raw;
 }
 
-static bool grow(struct one *o)
+static bool grow(struct list_call *o)
 {
     size_t room = o->room ? o->room * 2 : 64;
     pbay_kv *v = realloc(o->v, room * sizeof(*v));
@@ -64,7 +70,7 @@ static bool grow(struct one *o)
 
 static void one_event(void *arg, const pbay_event *ev)
 {
-    struct one *o = arg;
+    struct list_call *o = arg;
     pbay_str id, json;
     char *text;
     int64_t n;
@@ -82,8 +88,13 @@ static void one_event(void *arg, const pbay_event *ev)
     o->v[o->n++] = (pbay_kv){str_n(text, (size_t)n), json};
 }
 
-static void one_free(struct one *o)
+static void one_free(struct list_call *o)
 {
+    if (o->prev) {
+        *o->prev = o->next;
+        if (o->next)
+            o->next->prev = o->prev;
+    }
     arena_done(&o->arena);
     free(o->provider);
     free(o->v);
@@ -92,32 +103,37 @@ static void one_free(struct one *o)
 
 static void one_end(void *arg, const struct err *e, const struct call_report *r)
 {
-    struct one *o = arg;
-    struct listing_job *j = o->job;
-    int64_t now = clock_now(j->m->loop->clock);
+    struct list_call *o = arg;
+    int64_t now = clock_now(o->m->loop->clock);
 
     (void)r;
     if (e)
-        model_index_failed(j->m->models, o->provider,
-                           e->message[0] ? e->message : err_text(e), now);
+        model_index_failed(o->m->models, o->provider, err_text(e), now);
     else
-        model_index_set(j->m->models, o->provider, o->v, o->n, now);
+        model_index_set(o->m->models, o->provider, o->v, o->n, now);
+    while (o->waiters) {
+        struct waiter *w = o->waiters;
+        struct listing_job *j = w->job;
+        o->waiters = w->next;
+        free(w);
+        job_done(j);
+    }
     one_free(o);
-    job_done(j);
 }
 
 static const struct call_sink one_sink = {one_begin, one_bytes, one_event,
                                           one_end};
 
-static void ask(struct listing_job *j, struct instance *in)
+static struct list_call *one_new(struct manager *m, struct instance *in)
 {
     static const char body[] = "{}";
-    struct one *o = calloc(1, sizeof(*o));
+    struct list_call *o = calloc(1, sizeof(*o));
     struct err e;
 
     if (!o)
-        return;
-    o->job = j;
+        return NULL;
+    o->m = m;
+    o->inst = in;
     o->provider = strdup(in->name);
     arena_init(&o->arena, LIM_MIB(32));
     struct call_request r = {
@@ -129,12 +145,35 @@ static void ask(struct listing_job *j, struct instance *in)
         .body = {body, sizeof(body) - 1},
         .instance = in->name,
     };
-    j->waiting++;
-    o->call = o->provider ? call_start(j->m, &r, &one_sink, o, &e) : NULL;
-    if (!o->call) {
+    if (!o->provider || !call_start(m, &r, &one_sink, o, &e)) {
         one_free(o);
-        j->waiting--;
+        return NULL;
     }
+    o->next = m->lists;
+    o->prev = &m->lists;
+    if (o->next)
+        o->next->prev = &o->next;
+    m->lists = o;
+    return o;
+}
+
+static void ask(struct listing_job *j, struct instance *in)
+{
+    struct waiter *w = calloc(1, sizeof(*w));
+    struct list_call *o = j->m->lists;
+
+    while (o && o->inst != in)
+        o = o->next;
+    if (w && !o)
+        o = one_new(j->m, in);
+    if (!w || !o) {
+        free(w);
+        return;
+    }
+    w->job = j;
+    w->next = o->waiters;
+    o->waiters = w;
+    j->waiting++;
 }
 
 static bool due(struct manager *m, const struct instance *in,
@@ -161,7 +200,7 @@ struct listing_job *listing_start(struct manager *m, const char *provider,
         done(arg);
         return NULL;
     }
-    *j = (struct listing_job){m, done, arg, 1, false};
+    *j = (struct listing_job){m, done, arg, 1};
     for (size_t i = 0; i < m->current->n; i++) {
         struct instance *in = m->current->instances[i];
         if (provider && strcmp(provider, in->name) != 0)
@@ -179,6 +218,17 @@ struct listing_job *listing_start(struct manager *m, const char *provider,
 
 void listing_forget(struct listing_job *j)
 {
-    if (j)
-        j->forgotten = true;
+    if (!j)
+        return;
+    for (struct list_call *o = j->m->lists; o; o = o->next)
+        for (struct waiter **at = &o->waiters; *at;) {
+            struct waiter *w = *at;
+            if (w->job != j) {
+                at = &w->next;
+                continue;
+            }
+            *at = w->next;
+            free(w);
+        }
+    free(j);
 }

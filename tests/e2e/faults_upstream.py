@@ -458,6 +458,34 @@ def test_max_reply_above_its_default():
     assert json.loads(body)["choices"][0]["message"]["content"] == text
 
 
+def test_listing_of_a_silent_provider():
+    """However many ask for the models, and leave, a provider is asked once at a
+    time by each loop, so that there is room for other calls."""
+    def silent(r, conn):
+        if r.method != "GET":
+            return send_json(conn, 200, completion())
+        try:
+            conn.recv(1)
+        except OSError:
+            pass
+        return False
+    with Upstream(silent) as up, Host(providers=openai_at(up.url),
+                                      server="max_calls = 4;") as host:
+        asking = [host.connect() for _ in range(24)]
+        for s in asking:
+            s.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+        status = until(lambda: host.control("status"), "the status")
+        until(lambda: len(up.requests) >= 1, "the provider to be asked")
+        assert host.post("/v1/chat/completions", chat("up/m"))[0] == 200
+        for s in asking:
+            s.close()
+        until(lambda: host.control("status")["connections"] == 0,
+              "the clients to be gone")
+        assert host.control("status")["calls"] <= status["loops"] + 1
+        for _ in range(8):
+            assert host.post("/v1/chat/completions", chat("up/m"))[0] == 200
+
+
 def test_redirect_is_not_followed():
     hits = []
 
