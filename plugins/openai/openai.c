@@ -4,50 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../openai-wire/oai.h"
 #include "manifest.h"
-#include "openai.h"
 
 PBAY_PLUGIN_NOTE(MANIFEST);
 
 /* ------------------------------------------------------------ configuration */
-
-/* A string of the configuration in memory of its own, `dflt` if it is absent;
- * 0 when memory is out. */
-static int take_string(pbay_str config, const char *name, const char *dflt,
-                       pbay_str *to)
-{
-    pbay_str v = pbay_json_get(config, name);
-    char *p;
-    int64_t n;
-
-    if (pbay_json_type(v) != 's') {
-        n = (int64_t)strlen(dflt);
-        p = malloc((size_t)n + 1);
-        if (p)
-            memcpy(p, dflt, (size_t)n);
-    } else {
-        p = malloc(v.n);
-        n = p ? pbay_json_unescape(v, p, v.n) : -1;
-    }
-    if (!p || n < 0) {
-        free(p);
-        return 0;
-    }
-    *to = (pbay_str){p, (size_t)n};
-    return 1;
-}
-
-/* Which of the words; 0, the first, if it is absent. */
-static int take_word(pbay_str config, const char *name,
-                     const char *const *words)
-{
-    pbay_str v = pbay_json_get(config, name);
-
-    for (int i = 0; words[i]; i++)
-        if (pbay_json_is(v, words[i]))
-            return i;
-    return 0;
-}
 
 static int bad_path(const struct openai *o, const char *name, pbay_str path)
 {
@@ -64,22 +26,6 @@ static int bad_path(const struct openai *o, const char *name, pbay_str path)
         o->host->log(o->host, PBAY_LOG_ERROR, (pbay_str){w.p, w.n});
     }
     return bad;
-}
-
-/* Header values may not break out of their line. */
-static int bad_header(const struct openai *o, const char *name, pbay_str value)
-{
-    char text[128] = "";
-    pbay_out w = {.p = text, .room = sizeof text};
-
-    for (size_t i = 0; i < value.n; i++)
-        if ((unsigned char)value.p[i] < ' ' || value.p[i] == 0x7f) {
-            pbay_out_cstr(&w, name);
-            pbay_out_cstr(&w, " must not contain control characters");
-            o->host->log(o->host, PBAY_LOG_ERROR, (pbay_str){w.p, w.n});
-            return 1;
-        }
-    return 0;
 }
 
 struct string_key {
@@ -120,10 +66,10 @@ static pbay_rc configure(struct openai *o, pbay_str config)
 
     for (size_t i = 0; i < STRINGS; i++) {
         pbay_str *s = string_at(o, i);
-        if (!take_string(config, strings[i].name, strings[i].dflt, s))
+        if (!oai_take_string(config, strings[i].name, strings[i].dflt, s))
             return PBAY_NOMEM;
         if (strings[i].path ? bad_path(o, strings[i].name, *s)
-                            : bad_header(o, strings[i].name, *s))
+                            : oai_bad_header(o->host, strings[i].name, *s))
             return PBAY_FAIL;
     }
     if (o->cost_currency.n && o->cost_currency.n != 3) {
@@ -132,11 +78,11 @@ static pbay_rc configure(struct openai *o, pbay_str config)
         return PBAY_FAIL;
     }
     o->stream_options = pbay_json_type(v) != 'b' || pbay_json_true(v);
-    o->max_tokens_field = take_word(config, "max_tokens_field", fields);
-    o->random_seed = take_word(config, "seed_field", seeds);
-    o->end_at_finish = take_word(config, "end_mark", ends);
-    o->lookup_in_list = take_word(config, "model_lookup", lookups);
-    o->reasoning_extra = take_word(config, "usage_output", outputs);
+    o->max_tokens_field = oai_take_word(config, "max_tokens_field", fields);
+    o->random_seed = oai_take_word(config, "seed_field", seeds);
+    o->end_at_finish = oai_take_word(config, "end_mark", ends);
+    o->lookup_in_list = oai_take_word(config, "model_lookup", lookups);
+    o->reasoning_extra = oai_take_word(config, "usage_output", outputs);
     return PBAY_OK;
 }
 
@@ -168,40 +114,6 @@ static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
 
 /* -------------------------------------------------------------------- codec */
 
-static pbay_rc build(void *inst, void *st, pbay_call *call,
-                     const pbay_request *req, pbay_exchange *x)
-{
-    struct call *c = st;
-
-    c->call = call;
-    return oai_build(inst, c, req, x);
-}
-
-static pbay_rc head(void *inst, void *st, pbay_call *call, pbay_head *h)
-{
-    struct call *c = st;
-
-    c->call = call;
-    return oai_head(inst, c, h);
-}
-
-static pbay_rc feed(void *inst, void *st, pbay_call *call,
-                    const pbay_record *rec)
-{
-    struct call *c = st;
-
-    c->call = call;
-    return oai_feed(inst, c, rec);
-}
-
-static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
-{
-    struct call *c = st;
-
-    c->call = call;
-    return oai_finish(inst, c, why);
-}
-
 static const pbay_codec codec = {
     .size = sizeof codec,
     .state_size = sizeof(struct call),
@@ -211,10 +123,10 @@ static const pbay_codec codec = {
            PBAY_OP_BIT(PBAY_OP_HEALTH) | PBAY_OP_BIT(PBAY_OP_RAW),
     .dialects = PBAY_LIT("openai.chat/1 openai.embeddings/1 "
                          "openai.moderations/1 openai.images/1"),
-    .build = build,
-    .head = head,
-    .feed = feed,
-    .finish = finish,
+    .build = oai_codec_build,
+    .head = oai_codec_head,
+    .feed = oai_codec_feed,
+    .finish = oai_codec_finish,
 };
 
 static const void *extension(void *inst, pbay_str id)

@@ -15,7 +15,7 @@ tests_fuzz_fuzz_json_LDADD = sdk/libpatchbay-sdk.a $(JSON_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_openai
 TESTS += tests/fuzz/fuzz_openai
 tests_fuzz_fuzz_openai_SOURCES = tests/fuzz/fuzz_openai.c $(fuzz_runner) \
-	$(openai_sources)
+	$(openai_sources) $(openai_wire_sources)
 tests_fuzz_fuzz_openai_CPPFLAGS = $(AM_CPPFLAGS)
 tests_fuzz_fuzz_openai_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_json tests/fuzz/fuzz_openai \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* openai.so: token usage, in the forms of OpenAI and of those that speak like
- * it. */
+/* OpenAI's language: token usage, in the forms of OpenAI and of those that
+ * speak like it. */
 #include <string.h>
 
-#include "openai.h"
+#include "oai.h"
 
 static void take(pbay_usage *u, uint32_t bit, uint64_t *to, pbay_str value)
 {
@@ -15,9 +15,8 @@ static void take(pbay_usage *u, uint32_t bit, uint64_t *to, pbay_str value)
     }
 }
 
-/* A decimal number in 1e-9, rounded half up; 0 if it is none, is negative or is
- * too large.  Exact, unlike a double. */
-static int nano(pbay_str value, int64_t *out)
+/* Exact, unlike a double. */
+int oai_nano(pbay_str value, int64_t *out)
 {
     const char *p = value.p, *end = p + value.n;
     int64_t v = 0, e = 0;
@@ -91,7 +90,12 @@ static const pbay_str usage_names[U_FIELDS] = {
     PBAY_LIT("cost"),
 };
 
-enum { D_READ, D_WRITE, D_REASONING, D_FIELDS };
+enum {
+    D_READ,
+    D_WRITE,
+    D_REASONING,
+    D_FIELDS
+};
 static const pbay_str detail_names[D_FIELDS] = {
     PBAY_LIT("cached_tokens"),
     PBAY_LIT("cache_write_tokens"),
@@ -101,7 +105,7 @@ static const pbay_str detail_names[D_FIELDS] = {
 static void cost(const struct openai *o, pbay_usage *u, pbay_str v)
 {
     if (o->cost_currency.n != 3 || pbay_json_type(v) != 'n' ||
-        !nano(v, &u->cost_nano))
+        !oai_nano(v, &u->cost_nano))
         return;
     memcpy(u->currency, o->cost_currency.p, 3);
     u->known |= PBAY_U_COST;

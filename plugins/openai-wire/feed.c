@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* openai.so: the reply.  A record is looked at once: is it an error, the end
- * mark, or what kind of answer? */
+/* OpenAI's language: the reply.  A record is looked at once: is it an error,
+ * the end mark, or what kind of answer? */
 #include <string.h>
 
-#include "openai.h"
+#include "oai.h"
 
 /* The members of a reply or chunk that mean something here. */
 struct view {
@@ -69,6 +69,8 @@ static const pbay_str kept[] = {PBAY_LIT("date"),
                                 PBAY_LIT("request-id"),
                                 PBAY_LIT("apim-request-id"),
                                 PBAY_LIT("x-generation-id"),
+                                PBAY_LIT("x-ratelimit-remaining"),
+                                PBAY_LIT("x-ratelimit-reset"),
                                 PBAY_LIT("x-ratelimit-remaining-requests"),
                                 PBAY_LIT("x-ratelimit-reset-requests"),
                                 PBAY_LIT("x-ratelimit-remaining-tokens"),
@@ -309,6 +311,10 @@ pbay_rc oai_finish(struct openai *o, struct call *c, pbay_rc why)
 {
     struct choice *ch;
 
+    if (c->again && (why == PBAY_OK || why == PBAY_END) && !c->failed) {
+        c->again = 0;
+        return PBAY_AGAIN;
+    }
     if (why != PBAY_OK || c->failed || c->ended)
         return PBAY_OK;
     if (c->op == PBAY_OP_IMAGE && c->framing == PBAY_FRAME_SSE && !c->images)

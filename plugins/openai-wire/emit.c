@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* openai.so: events. */
+/* OpenAI's language: events. */
 #include <string.h>
 
-#include "openai.h"
+#include "oai.h"
 
 pbay_rc oai_emit(struct openai *o, struct call *c, pbay_event *ev)
 {
@@ -42,6 +42,8 @@ pbay_rc oai_error_body(struct openai *o, struct call *c, pbay_str body)
     pbay_event ev = {.type = PBAY_EV_ERROR, .error = &e};
 
     pbay_error_body(o->host, c->call, &c->head, body, &e);
+    if (o->hooks && o->hooks->error)
+        o->hooks->error(o, c, body, &e);
     c->failed = 1;
     oai_emit(o, c, &ev);
     return PBAY_FAIL;

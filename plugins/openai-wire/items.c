@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* openai.so: replies that are lists of items: embeddings, moderations, images,
- * models. */
+/* OpenAI's language: replies that are lists of items: embeddings, moderations,
+ * images, models. */
 #include <float.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "openai.h"
+#include "oai.h"
 
 static int has_items(pbay_str list)
 {
     return pbay_json_type(list) == 'a';
 }
 
-static pbay_rc item(struct openai *o, struct call *c, const char *name,
-                    uint32_t index, pbay_str json)
+pbay_rc oai_item(struct openai *o, struct call *c, const char *name,
+                 uint32_t index, pbay_str json)
 {
     pbay_event ev = {.type = PBAY_EV_ITEM, .index = index, .json = json};
 
@@ -114,7 +114,7 @@ static pbay_rc plain_list(struct openai *o, struct call *c, pbay_str list,
     if (!has_items(list))
         return oai_error(o, c, PBAY_E_PROTOCOL, missing);
     while (rc == PBAY_OK && pbay_json_next(list, &pos, NULL, &entry))
-        rc = item(o, c, name, place++, entry);
+        rc = oai_item(o, c, name, place++, entry);
     return rc;
 }
 
@@ -124,7 +124,7 @@ static pbay_rc image_event(struct openai *o, struct call *c, pbay_str data)
     pbay_str type = pbay_json_get(data, "type");
 
     if (pbay_json_is(type, "image_generation.completed")) {
-        pbay_rc rc = item(o, c, "image", c->images++, data);
+        pbay_rc rc = oai_item(o, c, "image", c->images++, data);
         return rc == PBAY_OK ? oai_usage(o, c, pbay_json_get(data, "usage"))
                              : rc;
     }
@@ -171,21 +171,9 @@ static void put(pbay_out *w, const char *name, pbay_str value, char type)
     pbay_out_raw(w, value);
 }
 
-static char *grow(void *arg, char *old, size_t n, size_t room)
-{
-    void **with = arg;
-    const struct openai *o = with[0];
-    const struct call *c = with[1];
-    char *p = o->host->alloc(c->call, room);
-
-    if (p && n)
-        memcpy(p, old, n);
-    return p;
-}
-
 /* The canonical item; what the provider calls these things varies. */
-static pbay_rc model_item(struct openai *o, struct call *c, pbay_str m,
-                          uint32_t place, pbay_out *w)
+pbay_rc oai_model_item(struct openai *o, struct call *c, pbay_str m,
+                       uint32_t place, pbay_out *w)
 {
     static const char *const window[] = {"context_window", "context_length",
                                          "max_model_len", "max_context_length",
@@ -210,12 +198,14 @@ static pbay_rc model_item(struct openai *o, struct call *c, pbay_str m,
     if (!v.n)
         v = first_of(pbay_json_get(m, "top_provider"), output);
     put(w, "max_output", v, 'n');
+    if (o->hooks && o->hooks->model)
+        o->hooks->model(m, w);
     pbay_out_cstr(w, ",\"raw\":");
     pbay_out_raw(w, m);
     pbay_out_cstr(w, "}");
     if (w->failed)
         return PBAY_NOMEM;
-    return item(o, c, "model", place, (pbay_str){w->p, w->n});
+    return oai_item(o, c, "model", place, (pbay_str){w->p, w->n});
 }
 
 static char lower(char b)
@@ -223,12 +213,11 @@ static char lower(char b)
     return b >= 'A' && b <= 'Z' ? (char)(b - 'A' + 'a') : b;
 }
 
-/* Is the searched text in the id, whatever the case? */
-static int matches(pbay_str id, pbay_str search)
+int oai_contains(pbay_str text, pbay_str search)
 {
-    for (size_t i = 0; i + search.n <= id.n; i++) {
+    for (size_t i = 0; i + search.n <= text.n; i++) {
         size_t k = 0;
-        while (k < search.n && lower(id.p[i + k]) == lower(search.p[k]))
+        while (k < search.n && lower(text.p[i + k]) == lower(search.p[k]))
             k++;
         if (k == search.n)
             return 1;
@@ -254,7 +243,7 @@ static int is_model(struct openai *o, struct call *c, pbay_str id)
 static pbay_rc models(struct openai *o, struct call *c, pbay_str body)
 {
     void *with[2] = {o, c};
-    pbay_out w = {.grow = grow, .arg = with};
+    pbay_out w = {.grow = oai_grow, .arg = with};
     pbay_str list = model_list(body), m;
     size_t pos = 0;
     uint32_t place = 0;
@@ -267,9 +256,9 @@ static pbay_rc models(struct openai *o, struct call *c, pbay_str body)
         if (!id.n)
             continue;
         if (c->op == PBAY_OP_SHOW ? !is_model(o, c, id)
-                                  : !matches(id, c->search))
+                                  : !oai_contains(id, c->search))
             continue;
-        rc = model_item(o, c, m, place++, &w);
+        rc = oai_model_item(o, c, m, place++, &w);
         if (c->op == PBAY_OP_SHOW)
             break;
     }
@@ -282,11 +271,11 @@ static pbay_rc models(struct openai *o, struct call *c, pbay_str body)
 static pbay_rc show(struct openai *o, struct call *c, pbay_str body)
 {
     void *with[2] = {o, c};
-    pbay_out w = {.grow = grow, .arg = with};
+    pbay_out w = {.grow = oai_grow, .arg = with};
 
     if (o->lookup_in_list || !model_id(body).n)
         return models(o, c, body);
-    return model_item(o, c, body, 0, &w);
+    return oai_model_item(o, c, body, 0, &w);
 }
 
 static pbay_rc health(struct openai *o, struct call *c, pbay_str body)
@@ -298,7 +287,7 @@ static pbay_rc health(struct openai *o, struct call *c, pbay_str body)
         return oai_error(o, c, PBAY_E_PROTOCOL, "the reply lists no models");
     snprintf(text, sizeof text, "{\"ok\":true,\"detail\":\"%zu models\"}",
              count(list));
-    return item(o, c, "health", 0, (pbay_str){text, strlen(text)});
+    return oai_item(o, c, "health", 0, (pbay_str){text, strlen(text)});
 }
 
 /* ---------------------------------------------------------------- the reply */
@@ -327,8 +316,13 @@ pbay_rc oai_items(struct openai *o, struct call *c, pbay_str body)
 {
     int lists = c->op == PBAY_OP_LIST || c->op == PBAY_OP_SHOW ||
                 c->op == PBAY_OP_HEALTH;
-    pbay_rc rc = PBAY_OK;
+    pbay_rc rc = PBAY_NOSYS;
 
+    if (o->hooks && o->hooks->items)
+        rc = o->hooks->items(o, c, body);
+    if (rc != PBAY_NOSYS)
+        return rc;
+    rc = PBAY_OK;
     if (!lists)
         rc = oai_begin(o, c, pbay_json_get(body, "id"),
                        pbay_json_get(body, "model"));

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* openai.so: from a request to the exchange that puts it to the provider.  A
- * body goes up as it came, in pieces; only what must differ is edited. */
+/* OpenAI's language: from a request to the exchange that puts it to the
+ * provider.  A body goes up as it came, in pieces; only what must differ is
+ * edited. */
 #include <string.h>
 
-#include "openai.h"
-
-#define EDITS 8
-
-struct edits {
-    pbay_kv kv[EDITS];
-    size_t n;
-};
+#include "oai.h"
 
 static int equal(pbay_str a, pbay_str b)
 {
@@ -22,15 +16,13 @@ static pbay_str find(const pbay_request *req, const char *name)
     return pbay_json_find(req->members, req->n_members, name);
 }
 
-/* A name for the member's new value; an empty value drops it. */
-static void edit(struct edits *e, pbay_str name, pbay_str value)
+void oai_edit(struct edits *e, pbay_str name, pbay_str value)
 {
     if (e->n < EDITS)
         e->kv[e->n++] = (pbay_kv){name, value};
 }
 
-/* JSON text in memory of the call. */
-static char *grow(void *arg, char *old, size_t n, size_t room)
+char *oai_grow(void *arg, char *old, size_t n, size_t room)
 {
     void **with = arg;
     const struct openai *o = with[0];
@@ -46,7 +38,7 @@ static pbay_rc quoted(struct openai *o, struct call *c, pbay_str text,
                       pbay_str *out)
 {
     void *with[2] = {o, c};
-    pbay_out w = {.grow = grow, .arg = with};
+    pbay_out w = {.grow = oai_grow, .arg = with};
 
     pbay_out_string(&w, text);
     *out = (pbay_str){w.p, w.n};
@@ -71,7 +63,7 @@ static pbay_rc edit_model(struct openai *o, struct call *c,
     }
     if (quoted(o, c, req->model, &text) != PBAY_OK)
         return PBAY_NOMEM;
-    edit(e, OA("model"), text);
+    oai_edit(e, OA("model"), text);
     return PBAY_OK;
 }
 
@@ -81,7 +73,7 @@ static pbay_rc with_usage(struct openai *o, struct call *c, pbay_str options,
 {
     static const pbay_str plain = PBAY_LIT("{\"include_usage\":true}");
     void *with[2] = {o, c};
-    pbay_out w = {.grow = grow, .arg = with};
+    pbay_out w = {.grow = oai_grow, .arg = with};
     pbay_str value;
     size_t pos = 0;
 
@@ -104,11 +96,11 @@ static pbay_rc edit_stream(struct openai *o, struct call *c,
     char type = pbay_json_type(options);
 
     if (streams != pbay_json_true(find(req, "stream")))
-        edit(e, OA("stream"), streams ? OA("true") : OA("false"));
+        oai_edit(e, OA("stream"), streams ? OA("true") : OA("false"));
     if (!streams || !o->stream_options) {
         /* What OpenAI refuses without `stream`, and some always. */
         if (type && !pass)
-            edit(e, OA("stream_options"), (pbay_str){NULL, 0});
+            oai_edit(e, OA("stream_options"), (pbay_str){NULL, 0});
         return PBAY_OK;
     }
     if (type && type != 'o' && type != '0')
@@ -118,7 +110,7 @@ static pbay_rc edit_stream(struct openai *o, struct call *c,
         return PBAY_OK;
     if (with_usage(o, c, options, &value) != PBAY_OK)
         return PBAY_NOMEM;
-    edit(e, OA("stream_options"), value);
+    oai_edit(e, OA("stream_options"), value);
     c->usage_added = 1;
     return PBAY_OK;
 }
@@ -149,9 +141,9 @@ static void rename_member(const pbay_request *req, struct edits *e,
 
     if (!value.n)
         return;
-    edit(e, (pbay_str){from, strlen(from)}, (pbay_str){NULL, 0});
+    oai_edit(e, (pbay_str){from, strlen(from)}, (pbay_str){NULL, 0});
     if (!find(req, to).n)
-        edit(e, (pbay_str){to, strlen(to)}, value);
+        oai_edit(e, (pbay_str){to, strlen(to)}, value);
 }
 
 static void edit_names(const struct openai *o, const pbay_request *req,
@@ -205,7 +197,8 @@ static pbay_rc headers(struct openai *o, struct call *c,
 {
     int pass = req->op == PBAY_OP_RAW || (req->flags & PBAY_RQ_PASS);
     size_t n = 0, theirs = pass ? req->n_headers : 0;
-    pbay_kv *h = o->host->alloc(c->call, (4 + theirs) * sizeof *h);
+    pbay_kv *h =
+        o->host->alloc(c->call, (4 + OAI_MORE_HEADERS + theirs) * sizeof *h);
 
     if (!h)
         return PBAY_NOMEM;
@@ -218,6 +211,8 @@ static pbay_rc headers(struct openai *o, struct call *c,
         h[n++] = (pbay_kv){OA("OpenAI-Organization"), o->organization};
     if (o->project.n)
         h[n++] = (pbay_kv){OA("OpenAI-Project"), o->project};
+    if (o->hooks && o->hooks->headers)
+        n += o->hooks->headers(o, req, h + n);
     for (size_t i = 0; i < theirs; i++)
         if (!ours(req->headers[i].k))
             h[n++] = req->headers[i];
@@ -232,6 +227,8 @@ static pbay_rc post(struct openai *o, struct call *c, const pbay_request *req,
 {
     pbay_rc rc = edit_model(o, c, req, e);
 
+    if (rc == PBAY_OK && o->hooks && o->hooks->edits)
+        rc = o->hooks->edits(o, c, req, e);
     if (rc != PBAY_OK)
         return rc;
     x->method = OA("POST");
@@ -258,18 +255,26 @@ static pbay_rc build_chat(struct openai *o, struct call *c,
     if (rc != PBAY_OK)
         return rc;
     edit_names(o, req, &e);
+    rc = oai_edit_blocks(o, c, req, &e);
+    if (rc != PBAY_OK)
+        return rc;
     x->framing =
         req->flags & PBAY_RQ_STREAM ? PBAY_FRAME_SSE : PBAY_FRAME_WHOLE;
     return post(o, c, req, o->chat_path, &e, x);
 }
 
+void oai_get(pbay_exchange *x, pbay_str path)
+{
+    x->method = OA("GET");
+    x->path = path;
+    x->framing = PBAY_FRAME_WHOLE;
+    x->flags |= PBAY_X_IDEMPOTENT;
+}
+
 static pbay_rc build_list(struct openai *o, struct call *c,
                           const pbay_request *req, pbay_exchange *x)
 {
-    x->method = OA("GET");
-    x->path = o->models_path;
-    x->framing = PBAY_FRAME_WHOLE;
-    x->flags |= PBAY_X_IDEMPOTENT;
+    oai_get(x, o->models_path);
     if (req->op == PBAY_OP_LIST)
         c->search = pbay_text(o->host, c->call, find(req, "search"));
     return PBAY_OK;
@@ -400,43 +405,48 @@ static pbay_rc build_image(struct openai *o, struct call *c,
     return post(o, c, req, o->images_path, &e, x);
 }
 
+static pbay_rc build_op(struct openai *o, struct call *c,
+                        const pbay_request *req, pbay_exchange *x)
+{
+    struct edits none = {.n = 0};
+    pbay_rc rc = PBAY_NOSYS;
+
+    if (o->hooks && o->hooks->build)
+        rc = o->hooks->build(o, c, req, x);
+    if (rc != PBAY_NOSYS)
+        return rc;
+    switch (req->op) {
+    case PBAY_OP_CHAT:
+        return build_chat(o, c, req, x);
+    case PBAY_OP_EMBED:
+        x->flags |= PBAY_X_IDEMPOTENT;
+        return post(o, c, req, o->embeddings_path, &none, x);
+    case PBAY_OP_MODERATE:
+        x->flags |= PBAY_X_IDEMPOTENT;
+        return post(o, c, req, o->moderations_path, &none, x);
+    case PBAY_OP_IMAGE:
+        return build_image(o, c, req, x);
+    case PBAY_OP_LIST:
+    case PBAY_OP_HEALTH:
+        return build_list(o, c, req, x);
+    case PBAY_OP_SHOW:
+        return build_show(o, c, req, x);
+    case PBAY_OP_RAW:
+        return build_raw(o, c, req, x);
+    default:
+        return PBAY_NOSYS;
+    }
+}
+
 pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
                   pbay_exchange *x)
 {
-    struct edits none = {.n = 0};
     pbay_rc rc;
 
     c->op = req->op;
     c->want = req->want;
     c->flags = req->flags;
     x->framing = PBAY_FRAME_WHOLE;
-    switch (req->op) {
-    case PBAY_OP_CHAT:
-        rc = build_chat(o, c, req, x);
-        break;
-    case PBAY_OP_EMBED:
-        x->flags |= PBAY_X_IDEMPOTENT;
-        rc = post(o, c, req, o->embeddings_path, &none, x);
-        break;
-    case PBAY_OP_MODERATE:
-        x->flags |= PBAY_X_IDEMPOTENT;
-        rc = post(o, c, req, o->moderations_path, &none, x);
-        break;
-    case PBAY_OP_IMAGE:
-        rc = build_image(o, c, req, x);
-        break;
-    case PBAY_OP_LIST:
-    case PBAY_OP_HEALTH:
-        rc = build_list(o, c, req, x);
-        break;
-    case PBAY_OP_SHOW:
-        rc = build_show(o, c, req, x);
-        break;
-    case PBAY_OP_RAW:
-        rc = build_raw(o, c, req, x);
-        break;
-    default:
-        return PBAY_NOSYS;
-    }
+    rc = build_op(o, c, req, x);
     return rc == PBAY_OK ? headers(o, c, req, x) : rc;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* openai.so: the choices of a chat, in the chunks of a stream or whole.  Both
- * have the same form but for the name of the message (`delta`, `message`). */
+/* OpenAI's language: the choices of a chat, in the chunks of a stream or whole.
+ * Both have the same form but for the name of the message (`delta`, `message`).
+ */
 #include <stdio.h>
 #include <string.h>
 
-#include "openai.h"
+#include "oai.h"
 
 #define CHOICES_MAX 1024u
 #define TOOLS_MAX   1024u
@@ -270,15 +271,20 @@ static pbay_rc stop_now(struct openai *o, struct call *c, struct choice *ch,
     pbay_event ev = {
         .type = PBAY_EV_STOP, .choice = ch->index, .code = code, .name = name};
 
+    pbay_rc rc = PBAY_OK;
+
     ch->stopped = 1;
     ch->held_stop = 0;
-    return oai_emit(o, c, &ev);
+    if (o->hooks && o->hooks->before_stop)
+        rc = o->hooks->before_stop(o, c, ch);
+    return rc == PBAY_OK ? oai_emit(o, c, &ev) : rc;
 }
 
 static pbay_rc stop(struct openai *o, struct call *c, struct choice *ch,
-                    pbay_str word)
+                    pbay_str word, pbay_str native)
 {
     uint32_t code = PBAY_STOP_END;
+    pbay_str name;
 
     if (pbay_json_is(word, "error"))
         return oai_error(o, c, PBAY_E_UPSTREAM,
@@ -292,12 +298,14 @@ static pbay_rc stop(struct openai *o, struct call *c, struct choice *ch,
     /* Some servers say "stop" whatever the answer ended with. */
     if (pbay_json_is(word, "stop") && ch->n_tools)
         code = PBAY_STOP_TOOL;
+    name = pbay_text(o->host, c->call,
+                     o->native_stop && filled(native) ? native : word);
     if (o->end_at_finish && c->framing == PBAY_FRAME_SSE) {
         ch->held_stop = code;
-        ch->held_name = pbay_text(o->host, c->call, word);
+        ch->held_name = name;
         return PBAY_OK;
     }
-    return stop_now(o, c, ch, code, pbay_text(o->host, c->call, word));
+    return stop_now(o, c, ch, code, name);
 }
 
 pbay_rc oai_stops(struct openai *o, struct call *c)
@@ -383,16 +391,20 @@ enum {
     C_MESSAGE,
     C_FINISH,
     C_LOGPROBS,
+    C_NATIVE,
+    C_ERROR,
     C_COUNT
 };
 static const pbay_str choice_names[C_COUNT] = {
-    PBAY_LIT("index"), PBAY_LIT("delta"), PBAY_LIT("message"),
-    PBAY_LIT("finish_reason"), PBAY_LIT("logprobs")};
+    PBAY_LIT("index"),    PBAY_LIT("delta"),
+    PBAY_LIT("message"),  PBAY_LIT("finish_reason"),
+    PBAY_LIT("logprobs"), PBAY_LIT("native_finish_reason"),
+    PBAY_LIT("error")};
 
 static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
                           uint32_t place)
 {
-    pbay_str f[C_COUNT], m[M_COUNT], logprobs;
+    pbay_str f[C_COUNT], m[M_COUNT], logprobs, body;
     struct choice *ch;
     int64_t index;
     int whole;
@@ -400,7 +412,10 @@ static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
 
     oai_fields(item, choice_names, f, C_COUNT);
     whole = pbay_json_type(f[C_DELTA]) != 'o';
-    oai_fields(f[whole ? C_MESSAGE : C_DELTA], message_names, m, M_COUNT);
+    if (present(f[C_ERROR])) /* OpenRouter: one choice failed */
+        return oai_error_body(o, c, item);
+    body = f[whole ? C_MESSAGE : C_DELTA];
+    oai_fields(body, message_names, m, M_COUNT);
     logprobs = pbay_json_get(f[C_LOGPROBS], "content");
     if (!present(logprobs))
         logprobs = (pbay_str){NULL, 0};
@@ -414,10 +429,12 @@ static pbay_rc one_choice(struct openai *o, struct call *c, pbay_str item,
         return PBAY_OK; /* a stop is the last of its choice */
     if (!c->content && (answers(m) || logprobs.n || filled(f[C_FINISH])))
         rc = oai_content(o, c);
+    if (rc == PBAY_OK && o->hooks && o->hooks->message)
+        rc = o->hooks->message(o, c, ch, body);
     if (rc == PBAY_OK)
         rc = message(o, c, ch, m, logprobs, whole);
     if (rc == PBAY_OK && filled(f[C_FINISH]))
-        rc = stop(o, c, ch, f[C_FINISH]);
+        rc = stop(o, c, ch, f[C_FINISH], f[C_NATIVE]);
     return rc;
 }
 
