@@ -49,7 +49,9 @@
 #define LIM_FIRST_MS 120000            /* * to the first byte of the answer */
 #define LIM_UP_IDLE_MS 120000          /* * between two pieces of it */
 #define LIM_TOTAL_MS 900000            /* * whole call */
-#define LIM_UP_CONNS 1024              /* pooled connections, one loop */
+#define LIM_UP_CONNS LIM_CALLS         /* open connections, one loop; with fewer
+                                        * than calls, curl looks through all of
+                                        * them with each call that ends */
 #define LIM_RESOLVE_TTL_MS 60000
 #define LIM_RESOLVE_CACHE 1024
 #define LIM_RESOLVE_THREADS 2
