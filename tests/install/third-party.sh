@@ -8,14 +8,15 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$top_srcdir/tests/install/common.sh"
 
-# answers DIRECTORY TEXT: the program asks the provider in DIRECTORY
+# answers DIRECTORY TEXT [PROVIDER GREETING]: the program asks the provider in
+# DIRECTORY
 answers()
 {
     answer=$(cd "$work" && PATCHBAY_PLUGIN_PATH=$1 \
-        "$root$bindir/patchbay" chat -m hello/hello hi \
+        "$root$bindir/patchbay" chat -m "${3:-hello}/${3:-hello}" hi \
         2>"$work/err") || answer=
     case $answer in
-    *'greetings from outside the tree'*) ok "$2" ;;
+    *"${4:-greetings from outside the tree}"*) ok "$2" ;;
     *)
         bad "$2: got '$answer'"
         cat "$work/err"
@@ -55,6 +56,18 @@ expect 'hello.so is built with the compiler alone' \
     $(pkg-config --cflags patchbay) -o "$work/plain/hello.so" "$here/hello.c" \
     $(pkg-config --libs patchbay) -Wl,-z,now
 answers "$work/plain" 'the provider built with the compiler alone answers'
+
+# The same in C++: the symbol has C linkage without a word about it.
+if command -v "${CXX:-c++}" >/dev/null 2>&1; then
+    mkdir "$work/cxx"
+    # shellcheck disable=SC2046,SC2086 # lists of options
+    expect 'hallo.so is built with the C++ compiler alone' \
+        "${CXX:-c++}" ${SAN_CFLAGS-} -std=c++11 -O2 -Wall -Wextra -pedantic \
+        -Werror -fPIC -shared -fvisibility=hidden \
+        $(pkg-config --cflags patchbay) -o "$work/cxx/hallo.so" \
+        "$here/hallo.cpp" $(pkg-config --libs patchbay)
+    answers "$work/cxx" 'the provider in C++ answers' hallo 'greetings from C++'
+fi
 
 # The autotools and patchbay.m4, where they are installed.
 for program in autoreconf automake libtoolize; do

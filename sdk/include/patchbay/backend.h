@@ -4,6 +4,9 @@
  * The plugin describes the process; the host starts it, waits until it is
  * ready, shares it between calls whose key is equal, restarts it with backoff,
  * stops it when idle, and takes it down with itself.  A plugin never forks.
+ *
+ * Hosts of ABI 0.1 run no processes yet: they read the table and do not call
+ * describe().
  */
 #ifndef PATCHBAY_BACKEND_H
 #define PATCHBAY_BACKEND_H

@@ -5,7 +5,7 @@
  * records of the response into events.  The host sends, receives, cuts the body
  * into records, times out, retries and cancels.  A codec must not block, start
  * threads, open files or sockets; its time inside callbacks is measured, and
- * one that holds up an event loop is named in the log.
+ * one callback that takes longer than 50 ms is named in the log.
  *
  * Order for each exchange, on state `st` (zeroed, 16-aligned, state_size bytes,
  * one per attempt):
@@ -13,7 +13,9 @@
  *   build -> head -> feed* -> finish
  *
  * finish() comes exactly once for each build(), also when build() failed, no
- * reply came, or the call was cancelled.
+ * reply came, or the call was cancelled.  Before head() only ERROR, BEGIN,
+ * USAGE, LIMITS and WARNING may be emitted: an answer cannot come before the
+ * reply does.
  */
 #ifndef PATCHBAY_CODEC_H
 #define PATCHBAY_CODEC_H
@@ -55,19 +57,25 @@ typedef struct pbay_exchange {
     pbay_str method; /* "POST" */
     pbay_str base;   /* "": the instance's base_url; else the name of another
                       * base URL of the manifest */
-    pbay_str path;   /* "/chat/completions", query included; appended to base */
+    pbay_str path;   /* "/chat/completions", query included; appended to base.
+                      * Begins with '/' or '?' unless it is empty; without
+                      * spaces, control characters and '#': what comes from a
+                      * request is percent-encoded by the plugin */
     /* How the host proves who we are: "" not at all, "bearer" for
      * "Authorization: Bearer KEY", "header NAME" for "NAME: KEY".  Without a
      * configured key the header is left out.  The plugin never sees the key. */
     pbay_str auth;
-    /* Further headers.  Host, Content-Length, Transfer-Encoding, Connection,
-     * Expect, Accept-Encoding and credentials are the host's own and refused. */
+    /* Further headers.  The host's own, and refused, are Host, Content-Length,
+     * Transfer-Encoding, TE, Trailer, Connection, Keep-Alive, Upgrade, Expect,
+     * Accept-Encoding, and credentials (Authorization, Proxy-Authorization,
+     * X-Api-Key, Api-Key, Cookie).  Content-Type is the plugin's to set. */
     const pbay_kv *headers;
     size_t n_headers;
     /* The body: pieces sent in order; may point into request.body. */
     const pbay_str *body;
     size_t n_body;
-    /* Hints for this exchange, 0: as configured; never above that. */
+    /* Hints for this exchange, 0: as configured (timeouts.first_token and
+     * timeouts.idle of the provider); never above that. */
     int64_t first_byte_ms, idle_ms;
 } pbay_exchange;
 
@@ -87,7 +95,9 @@ typedef struct pbay_head {
     size_t n_headers;
 } pbay_head;
 
-/* A record of the body. */
+/* A record of the body.  One of a stream (SSE, NDJSON) has at most max_record
+ * bytes, a WHOLE one at most max_reply (both keys of the provider, 16 MiB and
+ * 64 MiB by default): the host ends a call that exceeds them. */
 typedef struct pbay_record {
     uint32_t size, flags;
     pbay_str event; /* SSE: the event's name, may be empty */
@@ -108,14 +118,16 @@ typedef struct pbay_codec {
     pbay_rc (*head)(void *inst, void *st, pbay_call *call, pbay_head *head);
     /* [call] The next record; emits the events it holds.  PBAY_OK, PBAY_END,
      * PBAY_DROP, or PBAY_FAIL (after ERROR, or the host reports PROTOCOL).  A
-     * non-2xx body comes as one record, at most 64 KiB of it. */
+     * non-2xx body comes as one record, at most 64 KiB of it.  A WHOLE body
+     * is a record also when it is empty. */
     pbay_rc (*feed)(void *inst, void *st, pbay_call *call,
                     const pbay_record *rec);
     /* [call] The exchange is over.  why: PBAY_OK, the body is complete;
      * PBAY_END, feed() said so; PBAY_FAIL, it broke off; PBAY_STOPPED, the call
-     * was cancelled.  May emit when why is PBAY_OK or PBAY_END.  PBAY_AGAIN asks
-     * for one more exchange.  A streamed chat whose body ends without
-     * PBAY_END counts as truncated unless finish() emits the STOP. */
+     * was cancelled.  May emit when why is PBAY_OK or PBAY_END.  PBAY_AGAIN
+     * asks for one more exchange, of 16 at most in one attempt.  A streamed
+     * chat whose body ends without PBAY_END counts as truncated unless finish()
+     * emits the STOP. */
     pbay_rc (*finish)(void *inst, void *st, pbay_call *call, pbay_rc why);
 } pbay_codec;
 

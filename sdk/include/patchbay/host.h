@@ -27,11 +27,13 @@ typedef struct pbay_host {
      * id.  None is defined yet. */
     const void *(*extension)(const struct pbay_host *host, pbay_str id);
     /* [any] One line for the host's log; the host adds the instance's name.
-     * Never blocks.  Lines over 2 KiB are cut. */
+     * Never blocks.  Lines over 2 KiB are cut, control characters (line ends
+     * too) are written as escapes, and the values of configured secrets are
+     * masked; what a user asked or a model answered does not belong here. */
     void (*log)(const struct pbay_host *host, int32_t level, pbay_str msg);
     /* [call] n zeroed bytes, 16-aligned, that live until finish() or run() has
-     * returned.  NULL past the call's limit (8 MiB unless configured): the
-     * plugin then returns PBAY_NOMEM. */
+     * returned.  NULL past the call's limit (the provider's key call_memory,
+     * 8 MiB by default): the plugin then returns PBAY_NOMEM. */
     void *(*alloc)(pbay_call *call, size_t n);
     /* [call] Hand an event to the host; everything it points to is borrowed for
      * this call.  PBAY_OK, or PBAY_STOPPED: return at once. */

@@ -5,7 +5,12 @@
  * most max_parallel at once for an instance; further calls wait in a bounded
  * queue.  It is for in-process inference, scanning files, odd protocols.
  * Cancellation is co-operative: emit() returns PBAY_STOPPED, cancelled() turns
- * true, and wake() is called so that a blocking wait can be interrupted.
+ * true, and wake() is called so that a blocking wait can be interrupted.  The
+ * configured time-outs of the provider cancel a call too.
+ *
+ * Worker threads have all signals blocked but those of faults, and the system's
+ * default stack.  How many there are and how long the queue is: workers and
+ * native_queue of the configuration's section server.
  */
 #ifndef PATCHBAY_NATIVE_H
 #define PATCHBAY_NATIVE_H
@@ -27,7 +32,8 @@ typedef struct pbay_native {
      * ERROR event.  A chat that returns PBAY_OK without STOP is truncated. */
     pbay_rc (*run)(void *inst, pbay_call *call, const pbay_request *req);
     /* [any] The call is cancelled.  Called only between run()'s entry and its
-     * return.  May be NULL. */
+     * return, on another thread than run()'s, which may be an event loop's: it
+     * must not wait for anything.  May be NULL. */
     void (*wake)(void *inst, pbay_call *call);
 } pbay_native;
 

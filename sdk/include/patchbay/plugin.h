@@ -22,20 +22,26 @@
  *   "env"       {"OPENAI_API_KEY": "api_key"}: environment variables and the
  *               configuration key that each one fills
  *   "needs"     what an instance made from the environment must have, any one
- *               of: ["api_key", "base_url"]; empty: always set up
+ *               of: ["api_key", "base_url"]; empty or absent: always set up
  *   "models"    [{"match": "gpt-*", "capabilities": [..], "context_window": n,
  *               "max_output": n}]: names this provider is known to serve, as
  *               glob patterns, first match wins
  *   "keys"      the plugin's own configuration keys:
  *               [{"name", "type": "string"|"int"|"float"|"bool"|"duration"|
  *               "size"|"secret"|"strings", "default"?, "unit"?, "min"?, "max"?,
- *               "choices"?: [..], "doc"}]; bounds of durations in milliseconds,
- *               of sizes in bytes
+ *               "choices"?: [..], "doc"}].  The name: [a-z][a-z0-9_]{0,63},
+ *               none of the host's own keys of a provider, which
+ *               patchbay.conf(5) lists.  The default as a user would write it
+ *               ("30s", "64K", ["a"]); a secret has none.  min and max are
+ *               numbers, of durations in milliseconds, of sizes in bytes.
+ *               choices are for strings.
  *
  * At most 64 KiB; a member that is not listed here is refused.
  *
- * The host hands create() the checked values of "keys" as a JSON object, every
- * key with a default present; durations in milliseconds, sizes in bytes.
+ * The host hands create() the checked values of "keys" as a JSON object: a
+ * duration as a number of milliseconds, a size of bytes, "strings" as a list; a
+ * key without a default is absent unless it is configured.  base_url, api_key
+ * and the other keys of the host's own are not in it.
  */
 #ifndef PATCHBAY_PLUGIN_H
 #define PATCHBAY_PLUGIN_H
@@ -62,9 +68,10 @@ typedef struct pbay_plugin {
     uint16_t abi_major, abi_minor;
     uint32_t flags;
     pbay_str manifest;
-    /* [admin] Make an instance.  config: the JSON object described above.
-     * *inst may stay NULL.  On failure log why and return PBAY_FAIL; destroy()
-     * is then not called.  Must not wait for anything. */
+    /* [admin] Make an instance.  config: the JSON object described above;
+     * `host` stays valid until destroy() has returned.  *inst may stay NULL.
+     * On failure log why and return PBAY_FAIL; destroy() is then not called.
+     * Must not wait for anything. */
     pbay_rc (*create)(const pbay_host *host, pbay_str config, void **inst);
     /* [admin] No call of the instance is running any more. */
     void (*destroy)(void *inst);
@@ -78,10 +85,17 @@ typedef struct pbay_plugin {
 typedef const pbay_plugin *pbay_entry_fn(uint32_t host_major,
                                          uint32_t host_minor);
 
-#if defined(__GNUC__)
-#define PBAY_EXPORT __attribute__((visibility("default")))
+/* In front of the function's declaration: visible also with
+ * -fvisibility=hidden, and with C linkage in C++. */
+#ifdef __cplusplus
+#define PBAY_LINKAGE extern "C"
 #else
-#define PBAY_EXPORT
+#define PBAY_LINKAGE
+#endif
+#if defined(__GNUC__)
+#define PBAY_EXPORT PBAY_LINKAGE __attribute__((visibility("default")))
+#else
+#define PBAY_EXPORT PBAY_LINKAGE
 #endif
 
 /* PBAY_BUNDLED is defined only by a build that links plugins into the host

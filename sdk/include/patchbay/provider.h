@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything a provider plugin needs, in one include. */
+/* The whole ABI in one include.  The helper library has headers of its own,
+ * patchbay/json.h and patchbay/wire.h. */
 #ifndef PATCHBAY_PROVIDER_H
 #define PATCHBAY_PROVIDER_H
 

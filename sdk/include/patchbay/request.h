@@ -71,7 +71,8 @@ enum {
     PBAY_RQ_STREAM = 1,      /* the client wants the answer as it is made */
     PBAY_RQ_PASS = 2,        /* body in the client's dialect, reply passed on */
     PBAY_RQ_CONTINUE = 4,    /* the last message is an answer to go on with */
-    PBAY_RQ_BODY_FOLLOWS = 8 /* body is only the beginning (RAW uploads) */
+    PBAY_RQ_BODY_FOLLOWS = 8 /* body is only the beginning (RAW uploads); hosts
+                              * of ABI 0.1 have the whole and never say so */
 };
 
 /* Request lifetime, all of it. */
