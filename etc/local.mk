@@ -2,7 +2,8 @@
 # Configuration, manual pages, systemd unit, completions.
 
 # Installed only where there is none yet: what an administrator wrote stays.
-# Uninstalled only if nobody has changed it.
+# Uninstalled only if nobody has changed it. Each provider's own page goes
+# beside README.md, which refers to it as it lies here.
 conf_files = etc/patchbay.conf \
 	etc/providers.d/custom.conf \
 	etc/providers.d/loopback.conf \
@@ -19,12 +20,24 @@ install-data-local:
 	        $(INSTALL_DATA) "$(srcdir)/$$f" "$$to" || exit 1; \
 	    fi; \
 	done
+	@for la in $(pluginlib_LTLIBRARIES); do \
+	    page="`dirname $$la`/README.md"; \
+	    test -f "$(srcdir)/$$page" || continue; \
+	    to="$(DESTDIR)$(docdir)/$$page"; \
+	    $(MKDIR_P) "`dirname "$$to"`" && \
+	    $(INSTALL_DATA) "$(srcdir)/$$page" "$$to" || exit 1; \
+	done
 
 uninstall-local:
 	@for f in $(conf_files); do \
 	    to="$(DESTDIR)$(confdir)/$${f#etc/}"; \
 	    cmp -s "$(srcdir)/$$f" "$$to" && rm -f "$$to"; \
 	done; :
+	@for la in $(pluginlib_LTLIBRARIES); do \
+	    rm -f "$(DESTDIR)$(docdir)/`dirname $$la`/README.md"; \
+	done
+
+dist_doc_DATA = README.md
 
 dist_man_MANS += etc/man/patchbay.1 etc/man/patchbay.conf.5
 

@@ -41,3 +41,14 @@ pkgconfigdir = $(libdir)/pkgconfig
 nodist_pkgconfig_DATA = sdk/patchbay.pc
 aclocaldir = $(datadir)/aclocal
 dist_aclocal_DATA = sdk/patchbay.m4
+
+# How to write a provider, for those who have only what is installed; laid out
+# as here, so that the texts' references to each other hold.
+sdkdocdir = $(docdir)/sdk
+dist_sdkdoc_DATA = sdk/README.md
+sdkexampledir = $(sdkdocdir)/example
+dist_sdkexample_DATA = sdk/example/echo.c
+sdktranscriptsdir = $(sdkexampledir)/transcripts
+dist_sdktranscripts_DATA = sdk/example/transcripts/answer.jsonl \
+	sdk/example/transcripts/error.jsonl \
+	sdk/example/transcripts/truncated.jsonl

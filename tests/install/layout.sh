@@ -34,6 +34,12 @@ for path in "$prefix/bin/patchbay" "$plugindir/openai.so" \
     "$prefix/share/zsh/site-functions/_patchbay" \
     "$prefix/share/fish/vendor_completions.d/patchbay.fish" \
     "$prefix/share/aclocal/patchbay.m4" \
+    "$prefix/share/doc/patchbay/README.md" \
+    "$prefix/share/doc/patchbay/sdk/README.md" \
+    "$prefix/share/doc/patchbay/sdk/example/echo.c" \
+    "$prefix/share/doc/patchbay/sdk/example/transcripts/answer.jsonl" \
+    "$prefix/share/doc/patchbay/plugins/openai/README.md" \
+    "$prefix/share/doc/patchbay/plugins/loopback/README.md" \
     "$prefix/lib/systemd/system/patchbay.service"; do
     expect "installed: $path" test -s "$root$path"
 done
