@@ -15,6 +15,8 @@
 #include "manager/exchange.h"
 #include "manager/recorder.h"
 
+#define PASSED_MAX 4 /* headers of the reply; see may_pass() */
+
 struct pbay_call {
     struct manager *m;
     struct snapshot *snap;
@@ -29,8 +31,7 @@ struct pbay_call {
     pbay_request req;
     pbay_str body_copy;
     struct arena arena;
-    struct err err;
-    bool has_err;
+    struct err *err; /* what the provider says is wrong; NULL: nothing */
 
     /* codec */
     const pbay_codec *codec;
@@ -45,7 +46,7 @@ struct pbay_call {
     unsigned stops;
     pbay_head head;
     pbay_str content_type, error_body;
-    pbay_kv passed[8];
+    pbay_kv passed[PASSED_MAX];
     size_t n_passed;
     pbay_str piece; /* what the transport has just given */
     pbay_str run;   /* whole records of it not yet handed on */
@@ -79,6 +80,7 @@ static void attempt_destroy(attempt *a)
         framing_done(&a->framing);
     arena_done(&a->arena);
     free((char *)(uintptr_t)a->body_copy.p);
+    free(a->err);
     free(a);
     manager_release(m, s);
 }
@@ -156,10 +158,26 @@ static bool answers(const pbay_event *ev)
            ev->type != PBAY_EV_LIMITS && ev->type != PBAY_EV_WARNING;
 }
 
+/* Room for what is wrong: rarely needed, and more than all else in here. */
+static struct err *new_err(attempt *a)
+{
+    a->err = malloc(sizeof(*a->err));
+    if (a->err)
+        err_clear(a->err);
+    else
+        a->broken = true; /* it fails all the same, without words */
+    return a->err;
+}
+
+static bool gone_wrong(const attempt *a)
+{
+    return a->err || a->broken;
+}
+
 /* On the loop: note what the engine itself needs, hand the rest on. */
 static pbay_rc take_event(attempt *a, const pbay_event *raw)
 {
-    if (a->silent || a->ended || a->has_err)
+    if (a->silent || a->ended || gone_wrong(a))
         return PBAY_STOPPED;
     if (!known_event(raw))
         return PBAY_OK;
@@ -168,8 +186,9 @@ static pbay_rc take_event(attempt *a, const pbay_event *raw)
     case PBAY_EV_ERROR:
         if (!ev.error)
             return PBAY_OK;
-        err_from_event(&a->err, ev.error);
-        a->has_err = true;
+        if (!new_err(a))
+            return PBAY_NOMEM;
+        err_from_event(a->err, ev.error);
         return PBAY_OK;
     case PBAY_EV_USAGE:
         if (!ev.usage)
@@ -179,10 +198,10 @@ static pbay_rc take_event(attempt *a, const pbay_event *raw)
     if (a->finishing)
         return PBAY_STOPPED;
     if (!a->native && !a->has_head && answers(&ev)) {
-        err_set(&a->err, ERR_INTERNAL,
-                "%s: its plugin answers before the provider does",
-                a->inst->name);
-        a->has_err = true;
+        if (new_err(a))
+            err_set(a->err, ERR_INTERNAL,
+                    "%s: its plugin answers before the provider does",
+                    a->inst->name);
         return PBAY_FAIL;
     }
     if (ev.type == PBAY_EV_STOP)
@@ -293,8 +312,8 @@ static void fail(attempt *a, int kind, const char *why)
 {
     struct err e;
 
-    if (a->has_err) {
-        attempt_over(a, &a->err);
+    if (a->err) {
+        attempt_over(a, a->err);
         return;
     }
     err_clear(&e);
@@ -398,7 +417,7 @@ static int on_record(void *arg, pbay_str event, pbay_str data, pbay_str raw)
         return 1;
     if (a->head.status >= 400)
         a->error_body = arena_dup(&a->arena, data);
-    if (a->has_err || rc < 0) {
+    if (gone_wrong(a) || rc < 0) {
         a->broken = true;
         return 1;
     }
@@ -495,7 +514,7 @@ static void keep_headers(attempt *a, const pbay_kv *h, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (str_is(h[i].k, "content-type"))
             a->content_type = arena_dup(&a->arena, h[i].v);
-        else if (a->n_passed < 8 && may_pass(h[i].k))
+        else if (a->n_passed < PASSED_MAX && may_pass(h[i].k))
             a->passed[a->n_passed++] = (pbay_kv){arena_dup(&a->arena, h[i].k),
                                                  arena_dup(&a->arena, h[i].v)};
     }
@@ -524,7 +543,7 @@ static void tx_on_head(void *arg, int status, const pbay_kv *headers, size_t n)
         codec_leave(a, "head", t);
         if (a->silent || a->ended)
             goto out;
-        if (rc < 0 || a->has_err) {
+        if (rc < 0 || gone_wrong(a)) {
             fail(a, PBAY_E_PROTOCOL, "the reply's head could not be read");
             goto out;
         }
@@ -571,8 +590,8 @@ static void settle(attempt *a, pbay_rc why)
 
     if (a->silent || a->ended)
         return;
-    if (a->has_err) {
-        attempt_over(a, &a->err);
+    if (a->err) {
+        attempt_over(a, a->err);
     } else if (rc == PBAY_AGAIN && a->req.step + 1 >= LIM_EXCHANGES) {
         fail(a, ERR_INTERNAL, "its plugin asks for one exchange after another");
     } else if (rc == PBAY_AGAIN) {
@@ -594,9 +613,9 @@ static void fail_by_status(attempt *a)
 {
     char why[64];
 
-    if (a->has_err) {
-        a->err.upstream_status = a->head.status;
-        attempt_over(a, &a->err);
+    if (a->err) {
+        a->err->upstream_status = a->head.status;
+        attempt_over(a, a->err);
         return;
     }
     snprintf(why, sizeof(why), "the provider answered %d", (int)a->head.status);
@@ -681,7 +700,7 @@ static void exchange_begin(attempt *a)
     codec_leave(a, "build", t);
     if (a->silent || a->ended)
         return;
-    if (rc < 0 || a->has_err) {
+    if (rc < 0 || gone_wrong(a)) {
         fail(a, rc == PBAY_NOSYS ? ERR_NOT_SUPPORTED : ERR_INTERNAL,
              rc == PBAY_NOSYS ? "this provider has no such operation"
              : rc == PBAY_NOMEM
@@ -722,8 +741,8 @@ static void native_on_event(void *arg, const pbay_event *ev)
     enter(a);
     heard(a);
     take_event(a, ev);
-    if (!a->silent && !a->ended && a->has_err)
-        attempt_over(a, &a->err);
+    if (!a->silent && !a->ended && a->err)
+        attempt_over(a, a->err);
     leave(a);
 }
 
@@ -734,8 +753,10 @@ static void native_on_end(void *arg, pbay_rc rc)
     enter(a);
     a->in_worker = false;
     if (!a->silent && !a->ended) {
-        if (a->has_err)
-            attempt_over(a, &a->err);
+        if (a->err)
+            attempt_over(a, a->err);
+        else if (a->broken)
+            fail(a, ERR_INTERNAL, "out of memory");
         else if (rc == PBAY_NOSYS)
             fail(a, ERR_NOT_SUPPORTED, "this provider has no such operation");
         else if (rc < 0)
@@ -883,7 +904,6 @@ attempt *attempt_start(struct manager *m, struct snapshot *s,
     a->ops = ops;
     a->arg = arg;
     arena_init(&a->arena, a->inst->cfg->call_memory);
-    err_clear(&a->err);
     if (a->inst->codec && (a->inst->codec->ops & bit))
         a->codec = a->inst->codec;
     fill_request(a, t, r, number);

@@ -27,8 +27,9 @@ struct call {
     attempt *attempt;
     unsigned depth;
     bool cancelled, over, paused, retry;
-    bool starting;   /* inside call_start(): no end before it returns */
-    struct err late; /* what ended it meanwhile */
+    bool starting;    /* inside call_start(): no end before it returns */
+    bool failed;      /* what ended it meanwhile was this ... */
+    struct err *late; /* NULL: there was no memory to keep it */
 
     bool begun;         /* sink->begin was called */
     bool content;       /* the answer's first content has come */
@@ -40,6 +41,7 @@ struct call {
 };
 
 static void attempt_next(struct call *c);
+static void end_with(struct call *c, int kind, const char *why);
 
 static struct instance_stats *stats(const struct call *c)
 {
@@ -74,6 +76,7 @@ static void call_destroy(struct call *c)
     buf_done(&c->prelude);
     arena_done(&c->arena);
     manager_release(c->m, c->snap);
+    free(c->late);
     free(c);
 }
 
@@ -128,9 +131,11 @@ static void finish(struct call *c, const struct err *e)
     if (c->over)
         return;
     if (c->starting) {
-        err_clear(&c->late);
-        if (e)
-            c->late = *e;
+        free(c->late);
+        c->failed = e != NULL;
+        c->late = e ? malloc(sizeof(*e)) : NULL;
+        if (c->late)
+            *c->late = *e;
         timer_set(&c->patience, c->m->loop->clock, 0, on_late, c);
         return;
     }
@@ -154,8 +159,13 @@ static void on_late(void *arg)
     struct call *c = arg;
 
     enter(c);
-    if (!c->cancelled)
-        finish(c, c->late.kind ? &c->late : NULL);
+    if (c->cancelled)
+        goto out;
+    if (c->failed && !c->late)
+        end_with(c, ERR_INTERNAL, "out of memory");
+    else
+        finish(c, c->late);
+out:
     leave(c);
 }
 
