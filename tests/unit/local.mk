@@ -132,3 +132,7 @@ tests_unit_test_loader_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_cli
 tests_unit_test_cli_CFLAGS = $(unit_cflags)
 tests_unit_test_cli_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_anthropic
+tests_unit_test_anthropic_CFLAGS = $(unit_cflags)
+tests_unit_test_anthropic_LDADD = $(unit_ldadd)
