@@ -43,7 +43,8 @@ printf 'deb [signed-by=%s] %s sid main\n' "$keyring" "$mirror" \
     >"$dir/apt/sources.list"
 
 # private_apt ARGUMENTS...: apt-get that neither reads nor writes the system's
-# lists, cache and state
+# lists, cache and state. A mirror may be frozen at some day: its signature
+# counts, not the date until which it was to be used.
 private_apt()
 {
     run apt-get -q \
@@ -58,6 +59,7 @@ private_apt()
         -o APT::Sandbox::User= \
         -o APT::Get::AllowUnauthenticated=false \
         -o Acquire::Languages=none \
+        -o Acquire::Check-Valid-Until=false \
         -o Acquire::Retries=1 \
         "$@"
 }
