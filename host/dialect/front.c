@@ -108,7 +108,8 @@ static int authorize(struct oa *x, unsigned right, struct err *e)
                 : "no API key was sent; send \"Authorization: Bearer KEY\"");
         return -1;
     }
-    x->key_name = str_c(key->name);
+    /* A copy: the body may come when this configuration is gone. */
+    x->key_name = arena_dup(&x->req->arena, str_c(key->name));
     if (!(key->rights & (right | RIGHT_ADMIN))) {
         err_set(e, ERR_CLIENT_RIGHT, "the key \"%s\" lacks the right \"%s\"",
                 key->name, right_name((int)right));

@@ -131,6 +131,20 @@ def test_reload_and_keys():
                         listen='{ address = "0.0.0.0:0"; auth = "none"; }')
         assert host.control("reload")["warnings"] == []
         until(lambda: models(None) == 200, "everybody to be let in")
+    with Host(top=TOP) as host, host.connect() as s:
+        # Let in by one configuration, complete under the next.
+        body = json.dumps(chat("loopback/echo")).encode()
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+                  b"Connection: close\r\nContent-Type: application/json\r\n"
+                  b"Authorization: Bearer %s\r\nExpect: 100-continue\r\n"
+                  b"Content-Length: %d\r\n\r\n"
+                  % (KEYS["full"].encode(), len(body)))
+        assert b" 100 " in s.recv(1000)
+        host.control("reload")
+        until(lambda: host.control("status")["old_configurations"] == 0,
+              "the first configuration to be let go")
+        s.sendall(body)
+        assert b" 200 OK" in read_all(s)
     with Host() as host:
         assert models(None) == 200
         host.write_conf(LOOPBACK, server="loops = 1; workers = 3;", top=TOP)
