@@ -6,6 +6,7 @@
 # beside README.md, which refers to it as it lies here.
 conf_files = etc/patchbay.conf \
 	etc/providers.d/custom.conf \
+	etc/providers.d/llamacpp.conf \
 	etc/providers.d/loopback.conf \
 	etc/providers.d/openai.conf
 EXTRA_DIST += $(conf_files)

@@ -105,7 +105,7 @@ struct call {
     pbay_str model;
 };
 
-#define EDITS 16
+#define EDITS 24
 
 struct edits {
     pbay_kv kv[EDITS];

@@ -9,3 +9,6 @@ tests_codec_codec_replay_LDADD = $(host_ldadd)
 dist_check_SCRIPTS += tests/codec/sdk_example.sh
 TESTS += tests/codec/sdk_example.sh
 EXTRA_DIST += tests/codec/echo_server.py sdk/README.md sdk/example/echo.c sdk/example/transcripts
+
+dist_check_SCRIPTS += tests/codec/llamacpp.sh
+TESTS += tests/codec/llamacpp.sh

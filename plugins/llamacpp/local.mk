@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# The provider llamacpp.
+
+llamacpp_sources = \
+	plugins/llamacpp/llamacpp.c \
+	plugins/llamacpp/llama.h \
+	plugins/llamacpp/manifest.h \
+	plugins/llamacpp/fields.c \
+	plugins/llamacpp/models.c \
+	plugins/llamacpp/reply.c \
+	plugins/llamacpp/request.c
+
+pluginlib_LTLIBRARIES += plugins/llamacpp/llamacpp.la
+plugins_llamacpp_llamacpp_la_SOURCES = $(llamacpp_sources)
+plugins_llamacpp_llamacpp_la_CPPFLAGS = $(plugin_cppflags)
+plugins_llamacpp_llamacpp_la_CFLAGS = $(plugin_cflags)
+plugins_llamacpp_llamacpp_la_LDFLAGS = $(plugin_ldflags)
+plugins_llamacpp_llamacpp_la_LIBADD = plugins/openai-wire/libopenai-wire.la \
+	$(plugin_libadd)
+
+EXTRA_DIST += plugins/llamacpp/README.md plugins/llamacpp/transcripts
