@@ -784,26 +784,27 @@ static const struct native_ops native_run_ops = {native_on_event,
 /* A worker may outlive the client's request: it gets a body of its own. */
 static int own_body(attempt *a, const struct call_request *r)
 {
-    pbay_kv *members;
+    pbay_str body = a->req.body;
+    const pbay_kv *from = a->req.members;
+    pbay_kv *to;
     char *p;
 
     a->req.body = STR("");
-    if (r->body.n) {
-        p = malloc(r->body.n);
-        if (!p)
+    a->req.members = NULL;
+    if (body.n) {
+        p = malloc(body.n);
+        to = arena_alloc(&a->arena, sizeof(*to) * a->req.n_members);
+        if (p)
+            a->body_copy = str_n(p, body.n);
+        if (!p || (!to && a->req.n_members))
             return -ENOMEM;
-        memcpy(p, r->body.p, r->body.n);
-        a->body_copy = a->req.body = str_n(p, r->body.n);
-        members = arena_alloc(&a->arena, sizeof(*members) * r->n_members);
-        if (!members && r->n_members)
-            return -ENOMEM;
-        for (size_t i = 0; i < r->n_members; i++) {
-            members[i].k =
-                str_n(p + (r->members[i].k.p - r->body.p), r->members[i].k.n);
-            members[i].v =
-                str_n(p + (r->members[i].v.p - r->body.p), r->members[i].v.n);
+        memcpy(p, body.p, body.n);
+        for (size_t i = 0; i < a->req.n_members; i++) {
+            to[i].k = str_n(p + (from[i].k.p - body.p), from[i].k.n);
+            to[i].v = str_n(p + (from[i].v.p - body.p), from[i].v.n);
         }
-        a->req.members = members;
+        a->req.body = a->body_copy;
+        a->req.members = to;
     }
     a->req.headers = NULL;
     a->req.n_headers = 0;
@@ -855,12 +856,32 @@ static bool speaks(const pbay_codec *c, pbay_str dialect)
     return false;
 }
 
-static void fill_request(attempt *a, const struct target *t,
-                         const struct call_request *r, unsigned number)
+/* The body as this target wants it: the client's own, or the canonical one. */
+static int take_body(attempt *a, const struct call_request *r, bool pass,
+                     struct call_body *body)
+{
+    *body = (struct call_body){r->body, r->members, r->n_members};
+    if (pass || !r->translate)
+        return 0;
+    if (!new_err(a))
+        return -1;
+    if (r->translate(r->translate_arg, body, a->err) == 0) {
+        free(a->err);
+        a->err = NULL;
+        return 0;
+    }
+    return -1;
+}
+
+static int fill_request(attempt *a, const struct target *t,
+                        const struct call_request *r, unsigned number)
 {
     bool pass = a->codec && !r->no_pass &&
                 (r->op == PBAY_OP_RAW || speaks(a->codec, r->dialect));
+    struct call_body body;
 
+    if (take_body(a, r, pass, &body) < 0)
+        return -1;
     a->req = (pbay_request){
         .size = sizeof(a->req),
         .op = (uint32_t)r->op,
@@ -871,20 +892,21 @@ static void fill_request(attempt *a, const struct target *t,
         .model = arena_dup(&a->arena, t->model),
         .dialect = pass ? r->dialect : STR("canonical/1"),
         .content_type = r->content_type,
-        .body = r->body,
+        .body = body.text,
         .method = r->method,
         .path = r->path,
         .query = r->query,
         .headers = r->headers,
         .n_headers = r->n_headers,
         .model_config = exchange_model_config(a->inst, t->model),
-        .members = r->members,
-        .n_members = r->n_members,
+        .members = body.members,
+        .n_members = body.n_members,
     };
     if (pass)
         a->req.want = PBAY_WANT(PBAY_EV_BEGIN);
     a->req.want |= PBAY_WANT(PBAY_EV_USAGE) | PBAY_WANT(PBAY_EV_ERROR) |
                    PBAY_WANT(PBAY_EV_STOP) | PBAY_WANT(PBAY_EV_CONTENT);
+    return 0;
 }
 
 attempt *attempt_start(struct manager *m, struct snapshot *s,
@@ -906,9 +928,10 @@ attempt *attempt_start(struct manager *m, struct snapshot *s,
     arena_init(&a->arena, a->inst->cfg->call_memory);
     if (a->inst->codec && (a->inst->codec->ops & bit))
         a->codec = a->inst->codec;
-    fill_request(a, t, r, number);
     enter(a);
-    if (a->codec) {
+    if (fill_request(a, t, r, number) < 0) {
+        fail(a, ERR_INTERNAL, "out of memory");
+    } else if (a->codec) {
         a->state = arena_alloc(&a->arena, a->codec->state_size);
         if (a->state)
             exchange_begin(a);

@@ -51,6 +51,13 @@ void manager_release(struct manager *m, struct snapshot *s);
 /* [loop] End every call with ERR_UNAVAILABLE. */
 void manager_abort_all(struct manager *m, const char *why);
 
+/* A body with its top-level members. */
+struct call_body {
+    pbay_str text;
+    const pbay_kv *members;
+    size_t n_members;
+};
+
 /* What a client asks.  Borrowed until call_start() returns, except body and
  * members: those must stay until the sink's end (or call_cancel()). */
 struct call_request {
@@ -64,6 +71,11 @@ struct call_request {
     pbay_str body;
     const pbay_kv *members;
     size_t n_members;
+    /* The canonical form of the body, asked for when the first target that does
+     * not speak `dialect` is tried; NULL: the body is in that form.  0, or -1 with
+     * *e.  What it gives must stay as long as the body. */
+    int (*translate)(void *arg, struct call_body *out, struct err *e);
+    void *translate_arg;
     pbay_str method, path, query, content_type; /* RAW */
     const pbay_kv *headers; /* the client's, those that policy lets through */
     size_t n_headers;
