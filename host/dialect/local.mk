@@ -2,6 +2,7 @@
 host_sources += \
 	host/dialect/anthropic_in.c host/dialect/anthropic_in.h \
 	host/dialect/anthropic_out.c host/dialect/anthropic_out.h \
+	host/dialect/browser.c \
 	host/dialect/dialect.h host/dialect/front.c \
 	host/dialect/openai.h \
 	host/dialect/openai_body.c host/dialect/openai_chat.c \

@@ -35,6 +35,11 @@ struct oa {
     size_t n_headers;
 };
 
+/* --- browser.c --- */
+/* May this request do without a key, or does a web page from elsewhere make a
+ * browser of this machine send it?  0, or -1 with *e. */
+int oa_from_here(const struct oa *x, struct err *e);
+
 /* --- openai_body.c: what comes in --- */
 /* Check and read the body of an operation: members, model, stream, aliases.
  * 0, or -1 with *e. */

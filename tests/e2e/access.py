@@ -102,6 +102,41 @@ def refused(listen, top="", providers=LOOPBACK):
     return text
 
 
+def test_web_pages_need_a_key():
+    """Where no key is needed, a page in a browser of this machine is not let
+    in: neither as itself nor by a name that was made to resolve to us."""
+    def ask(**headers):
+        host_header = headers.pop("Host", "127.0.0.1:%d" % host.port)
+        s, _, body = host.post("/v1/chat/completions", chat("loopback/echo"),
+                               dict(headers, Host=host_header))
+        if s != 200:
+            assert json.loads(body)["error"]["message"], body
+        return s
+    here = "127.0.0.1:0"
+    with Host() as host:
+        assert ask() == 200
+        for name in ("localhost", "LOCALHOST:80", "api.localhost", "[::1]:1",
+                     "192.168.0.7", "mybox", here):
+            assert ask(Host=name) == 200, name
+        for name in ("evil.example", "evil.example:8080", "127.0.0.1.nip.io",
+                     "localhost.evil.example"):
+            assert ask(Host=name) == 403, name
+            assert host.get("/v1/models", {"Host": name})[0] == 403, name
+        for page in ("http://localhost:3000", "http://127.0.0.1",
+                     "https://[::1]:8443", "vscode-webview://abc"):
+            assert ask(Origin=page) == 200, page
+        for page in ("https://evil.example", "http://mybox", "null",
+                     "http://127.0.0.1.evil.example", "http://192.168.0.7"):
+            assert ask(Origin=page) == 403, page
+        assert ask(Origin="http://mybox", Host="mybox") == 200
+        assert host.get("/healthz", {"Host": "evil.example"})[0] == 200
+    with Host(listen='{ address = "127.0.0.1:0"; auth = "none"; }') as host:
+        assert ask(Host="llm.example", Origin="https://llm.example") == 200
+    with Host(top=TOP) as host:
+        assert ask(Host="llm.example", Origin="https://llm.example",
+                   **bearer(KEYS["full"])) == 200
+
+
 def test_open_listener_needs_keys_or_a_word():
     text = refused('"0.0.0.0:0"')
     assert "0.0.0.0:0" in text and 'auth = "none"' in text, text
