@@ -14,6 +14,12 @@
 
 #define MODEL_MAX 512 /* bytes of a model's name */
 
+/* A warning that came before the answer began. */
+struct held_warning {
+    struct held_warning *next;
+    pbay_str name, text;
+};
+
 struct call {
     struct call *next, **prev;
     struct manager *m;
@@ -34,6 +40,7 @@ struct call {
     bool begun;         /* sink->begin was called */
     bool content;       /* the answer's first content has come */
     struct buf prelude; /* pass-through: held until then */
+    struct held_warning *warnings, **last_warning;
     pbay_str reply_id;
     int64_t started;
     struct timer deadline, patience;
@@ -171,6 +178,41 @@ out:
 
 /* --- towards the client -------------------------------------------------- */
 
+static void flush_warnings(struct call *c)
+{
+    struct held_warning *w = c->warnings;
+
+    c->warnings = NULL;
+    c->last_warning = &c->warnings;
+    for (; w && !c->cancelled; w = w->next) {
+        pbay_event ev = {.size = sizeof(ev),
+                         .type = PBAY_EV_WARNING,
+                         .name = w->name,
+                         .text = w->text};
+        c->sink->event(c->arg, &ev);
+    }
+}
+
+/* Logged in any case: a client whose answer is passed through sees none. */
+static void take_warning(struct call *c, const pbay_event *ev)
+{
+    struct held_warning *w;
+
+    log_line(LOG_INFO, "call", "the provider's module warns",
+             log_str("id", c->report.id),
+             log_cstr("provider", c->report.provider),
+             log_str("field", ev->name), log_str("text", ev->text), LOG_END);
+    if (c->begun)
+        return;
+    w = arena_alloc(&c->arena, sizeof(*w));
+    if (!w)
+        return;
+    w->name = arena_dup(&c->arena, ev->name);
+    w->text = arena_dup(&c->arena, ev->text);
+    *c->last_warning = w;
+    c->last_warning = &w->next;
+}
+
 static void sink_begin(struct call *c, const struct call_head *given)
 {
     struct call_head h = {.status = 200};
@@ -183,6 +225,8 @@ static void sink_begin(struct call *c, const struct call_head *given)
     h.reply_id = c->reply_id;
     h.model = c->report.model_answered;
     c->sink->begin(c->arg, &h, &c->report);
+    if (!h.pass)
+        flush_warnings(c);
 }
 
 static void begin_by_attempt(struct call *c)
@@ -297,8 +341,10 @@ static void on_event(void *arg, const pbay_event *ev)
         shown.usage = &c->report.usage;
         ev = &shown;
         break;
-    case PBAY_EV_LIMITS:
     case PBAY_EV_WARNING:
+        take_warning(c, ev);
+        break;
+    case PBAY_EV_LIMITS:
         break;
     default:
         content(c);
@@ -412,6 +458,8 @@ static void attempt_next(struct call *c)
     attempt_free(c->attempt);
     c->attempt = NULL;
     buf_reset(&c->prelude, 0);
+    c->warnings = NULL;
+    c->last_warning = &c->warnings;
     c->reply_id = c->report.model_answered = STR_NONE;
     memset(&c->report.usage, 0, sizeof(c->report.usage));
     timer_stop(&c->patience);
@@ -523,6 +571,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     c->arg = arg;
     arena_init(&c->arena, LIM_KIB(64));
     buf_init(&c->prelude, LIM_PRELUDE);
+    c->last_warning = &c->warnings;
     keep_request(c, r);
     if (plan_of(c, e) < 0) {
         arena_done(&c->arena);

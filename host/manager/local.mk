@@ -1,6 +1,8 @@
 # The manager: snapshots, names to targets, attempts.
 host_sources += \
 	host/manager/attempt.c host/manager/attempt.h \
+	host/manager/attempt_codec.c host/manager/attempt_int.h \
+	host/manager/attempt_native.c \
 	host/manager/call.c host/manager/call.h \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \
