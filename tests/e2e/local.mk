@@ -9,10 +9,12 @@ e2e_py = \
 	tests/e2e/faults_upstream.py \
 	tests/e2e/hot_replace.py \
 	tests/e2e/llama_real.py \
+	tests/e2e/llamacpp_real.py \
 	tests/e2e/loopback.py \
 	tests/e2e/openai_sdk_node.py \
 	tests/e2e/openai_spec.py \
 	tests/e2e/openai_sdk_python.py \
+	tests/e2e/provider_llamacpp.py \
 	tests/e2e/soak.py
 
 TESTS += $(e2e_py)

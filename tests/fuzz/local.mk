@@ -37,3 +37,12 @@ dist_check_SCRIPTS += tests/fuzz/http_differential.sh
 TESTS += tests/fuzz/http_differential.sh
 long_tests += tests/fuzz/fuzz_http_parse tests/fuzz/http_differential.sh
 EXTRA_DIST += tests/fuzz/http_compare.py tests/fuzz/http_parse_node.js
+
+# The codec of llamacpp.so, likewise.
+check_PROGRAMS += tests/fuzz/fuzz_llamacpp
+TESTS += tests/fuzz/fuzz_llamacpp
+tests_fuzz_fuzz_llamacpp_SOURCES = tests/fuzz/fuzz_llamacpp.c $(fuzz_runner) \
+	$(llamacpp_sources) $(openai_wire_sources)
+tests_fuzz_fuzz_llamacpp_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_fuzz_llamacpp_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_llamacpp
