@@ -23,6 +23,7 @@ struct toy {
     struct instance *self;
     int builds, finishes, steps;
     bool pass;
+    bool warns;  /* build() emits a warning */
     bool hasty;  /* build() emits text */
     bool inside; /* feed() is on the stack */
 };
@@ -39,6 +40,8 @@ static pbay_rc toy_build(void *inst, void *st, pbay_call *call,
 
     ck_assert_ptr_nonnull(st);
     t->builds++;
+    if (t->warns)
+        emit(t, call, PBAY_EV_WARNING, STR("dropped"));
     if (t->hasty)
         emit(t, call, PBAY_EV_TEXT, STR("too soon"));
     t->pass = req->flags & PBAY_RQ_PASS;
@@ -253,9 +256,10 @@ static void s_event(void *arg, const pbay_event *ev)
 {
     (void)arg;
     saw("(",
-        ev->type == PBAY_EV_TEXT   ? ev->text
-        : ev->type == PBAY_EV_STOP ? STR("STOP")
-                                   : STR("?"),
+        ev->type == PBAY_EV_TEXT      ? ev->text
+        : ev->type == PBAY_EV_STOP    ? STR("STOP")
+        : ev->type == PBAY_EV_WARNING ? STR("WARNING")
+                                      : STR("?"),
         ")");
     if (stop_on_text) {
         stop_on_text = false;
@@ -605,6 +609,18 @@ START_TEST(codec_may_not_answer_for_the_provider)
 }
 END_TEST
 
+START_TEST(early_warnings_follow_the_beginning)
+{
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"),
+           END(ERR_NONE));
+
+    toys[0].warns = true;
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "T(WARNING)(x)(STOP)!ok");
+}
+END_TEST
+
 START_TEST(what_trails_the_end_mark_is_not_waited_for)
 {
     SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"),
@@ -730,6 +746,7 @@ int main(void)
         codec_may_ask_for_another_exchange,
         codec_may_not_ask_for_ever,
         codec_may_not_answer_for_the_provider,
+        early_warnings_follow_the_beginning,
         what_trails_the_end_mark_is_not_waited_for,
         refusal_without_end,
         refusal_that_is_cut_or_stalls_is_still_one,
