@@ -10,7 +10,8 @@
 #include "scan.h"
 #include "wire_in.h"
 
-#define MESSAGE_MAX 1000u /* bytes of a message that are kept */
+#define MESSAGE_MAX  1000u /* bytes of a message that are kept */
+#define RESET_MAX_MS INT64_C(86400000)
 
 struct reader {
     const pbay_host *host;
@@ -386,9 +387,26 @@ static uint32_t scope_of(const pbay_error *e)
 
 /* ---------------------------------------------------------------- headers */
 
+/* OpenRouter: the time of the reset in milliseconds (or seconds) since 1970. */
+static int64_t reset_at(const pbay_head *head, int64_t now)
+{
+    const pbay_kv *h = head->headers;
+    size_t n = head->n_headers;
+    int64_t at;
+
+    if (!is(pbay_header(h, n, "x-ratelimit-remaining"), "0") ||
+        pbay_json_i64(pbay_header(h, n, "x-ratelimit-reset"), &at) < 0 ||
+        at < INT64_C(1000000000) || at > INT64_C(100000000000000))
+        return -1;
+    if (at < INT64_C(100000000000))
+        at *= 1000;
+    at -= now;
+    return at < 0 ? 0 : at > RESET_MAX_MS ? RESET_MAX_MS : at;
+}
+
 /* A refusal for the rate without Retry-After: what was used up comes back at
  * its reset. */
-static int64_t reset_after(const pbay_head *head)
+static int64_t reset_after(const pbay_head *head, int64_t now)
 {
     static const char *const names[][2] = {
         {"x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"},
@@ -403,20 +421,25 @@ static int64_t reset_after(const pbay_head *head)
         if (is(left, "0") && ms > most)
             most = ms;
     }
-    return most;
+    return most < 0 ? reset_at(head, now) : most;
 }
 
-static void read_headers(struct reader *r, const pbay_head *head)
+/* The time, in milliseconds, by the sender's clock if it tells. */
+static int64_t now_of(const pbay_head *head)
+{
+    int64_t now = pbay_wire_date(head->headers, head->n_headers);
+
+    return now < 0 ? (int64_t)time(NULL) * 1000 : now;
+}
+
+static void read_headers(struct reader *r, const pbay_head *head, int64_t now)
 {
     static const char *const ids[] = {"x-request-id", "request-id",
                                       "apim-request-id", "x-generation-id"};
     const pbay_kv *h = head->headers;
     size_t n = head->n_headers;
-    int64_t now = pbay_wire_date(h, n);
     pbay_str v;
 
-    if (now < 0)
-        now = (int64_t)time(NULL) * 1000;
     r->e->retry_after_ms = pbay_retry_after(h, n, now);
     v = pbay_header(h, n, "x-should-retry");
     r->e->should_retry = is(v, "true") ? 1 : is(v, "false") ? -1 : 0;
@@ -430,11 +453,13 @@ void pbay_error_body(const pbay_host *host, pbay_call *call,
     struct reader r = {.host = host, .call = call};
     pbay_error all = {.size = e->size, .retry_after_ms = -1};
     size_t size = e->size < sizeof all ? e->size : sizeof all;
+    int64_t now = 0;
 
     r.e = &all;
     if (head) {
         all.http_status = head->status;
-        read_headers(&r, head);
+        now = now_of(head);
+        read_headers(&r, head, now);
     }
     while (body.n && scan_is_space(body.p[0])) {
         body.p++;
@@ -449,6 +474,6 @@ void pbay_error_body(const pbay_host *host, pbay_call *call,
     all.kind = kind_of(&r);
     all.scope = scope_of(&all);
     if (all.kind == PBAY_E_RATE && all.retry_after_ms < 0 && head)
-        all.retry_after_ms = reset_after(head);
+        all.retry_after_ms = reset_after(head, now);
     memcpy(e, &all, size);
 }
