@@ -225,8 +225,11 @@ static pbay_rc headers(struct openai *o, struct call *c,
 static pbay_rc post(struct openai *o, struct call *c, const pbay_request *req,
                     pbay_str path, struct edits *e, pbay_exchange *x)
 {
-    pbay_rc rc = edit_model(o, c, req, e);
+    pbay_rc rc;
 
+    if (!path.n)
+        return PBAY_NOSYS; /* this provider has no such thing */
+    rc = edit_model(o, c, req, e);
     if (rc == PBAY_OK && o->hooks && o->hooks->edits)
         rc = o->hooks->edits(o, c, req, e);
     if (rc != PBAY_OK)
@@ -446,6 +449,7 @@ pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
     c->op = req->op;
     c->want = req->want;
     c->flags = req->flags;
+    c->step = req->step;
     x->framing = PBAY_FRAME_WHOLE;
     rc = build_op(o, c, req, x);
     return rc == PBAY_OK ? headers(o, c, req, x) : rc;

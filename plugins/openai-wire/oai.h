@@ -91,7 +91,7 @@ struct choice {
 /* One attempt.  Zeroed by the host. */
 struct call {
     pbay_call *call; /* of the callback that is running */
-    uint32_t op, want, flags;
+    uint32_t op, want, flags, step;
     uint32_t framing;
     pbay_head head; /* with those headers that an error needs, copied */
     pbay_str reply_id;
