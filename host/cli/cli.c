@@ -74,8 +74,14 @@ int cli_usage(struct cli *cli, const char *fmt, ...)
 
 int cli_fail(struct cli *cli, const struct client_error *e)
 {
+    const char *mend = exit_mend(e->kind);
+
     if (*e->text)
         cli_error(cli, e->status, "%s", e->text);
+    if (*e->text && mend) {
+        out_f(&cli->err, "    %s\n", mend);
+        out_flush(&cli->err);
+    }
     return e->status;
 }
 

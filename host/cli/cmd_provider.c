@@ -69,8 +69,9 @@ static void print_value(struct out *o, struct json_object *v)
 static void print_info(struct out *o, struct json_object *p)
 {
     static const char *const names[] = {
-        "name",  "type",          "state",  "reason", "module", "base_url",
-        "local", "default_model", "models", "ops",    "source", NULL};
+        "name",     "type",   "state", "reason",        "module",
+        "base_url", "key",    "local", "default_model", "models",
+        "ops",      "source", NULL};
 
     for (const char *const *n = names; *n; n++) {
         struct json_object *v = js_get(p, *n);
@@ -137,10 +138,20 @@ static int list_or_info(struct cli *cli, const char *name)
 
 /* --- test --- */
 
+/* The detail, without the name that stands before it already. */
+static const char *detail_of(struct json_object *result, const char *name)
+{
+    const char *s = js_cstr(result, "detail", "");
+    size_t n = strlen(name);
+
+    return !strncmp(s, name, n) && !strncmp(s + n, ": ", 2) ? s + n + 2 : s;
+}
+
 static int tell_test(struct cli *cli, struct json_object *result,
                      const char *name)
 {
     bool ok = js_bool(result, "ok", false);
+    const char *mend = exit_mend(js_cstr(result, "kind", ""));
 
     if (cli->json) {
         cli_print_json(cli, result);
@@ -149,9 +160,11 @@ static int tell_test(struct cli *cli, struct json_object *result,
         out_f(&cli->out, ": %s", ok ? "ok" : "failed");
         if (*js_cstr(result, "detail", "")) {
             out_c(&cli->out, ", ");
-            out_textc(&cli->out, js_cstr(result, "detail", ""));
+            out_textc(&cli->out, detail_of(result, name));
         }
         out_f(&cli->out, " (%lld ms)\n", (long long)js_int(result, "ms", 0));
+        if (!ok && mend)
+            out_f(&cli->out, "    %s\n", mend);
     }
     if (ok)
         return EXIT_OK;

@@ -44,3 +44,12 @@ int exit_for_kind(const char *kind)
             return exit_for(c->kind);
     return EXIT_FAILED;
 }
+
+const char *exit_mend(const char *kind)
+{
+    if (!strcmp(kind, err_class(PBAY_E_AUTH)->name))
+        return "the provider did not take the key it was sent: mend api_key or "
+               "api_key_file, or the variable that stands for it; "
+               "`patchbay config show` says where it comes from";
+    return NULL;
+}

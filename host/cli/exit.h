@@ -19,5 +19,8 @@ enum {
 
 /* For an error of the control protocol, by its `kind`. */
 int exit_for_kind(const char *kind);
+/* What an operator does about such an error, where the provider's own words
+ * cannot say it; NULL: nothing to add. */
+const char *exit_mend(const char *kind);
 
 #endif

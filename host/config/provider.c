@@ -44,7 +44,10 @@ static char *installed(struct load *l, const char *type)
             nearest_offer(&near, m->aliases[k]);
     }
     char hint[96];
-    return load_printf(l, "(installed: %s)%s", *list ? list : "none",
+    return load_printf(l, "(installed: %s)%s%s", *list ? list : "none",
+                       *list ? ""
+                             : "; PATCHBAY_PLUGIN_PATH names further "
+                               "directories with modules",
                        nearest_hint(&near, hint, sizeof hint));
 }
 

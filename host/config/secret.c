@@ -60,9 +60,15 @@ static struct secret *read_file(const struct section *s, const char *name)
     size_t n = 0;
     int rc = fs_read(path, LIM_SECRET, &data, &n);
     if (rc) {
-        section_issue(s, !s->l->lenient, "api_key_file", "cannot read %s: %s",
-                      path,
-                      rc == -EFBIG ? "too large for a key" : strerror(-rc));
+        const char *also = "";
+        if (rc == -ENOENT && *name != '/')
+            also = load_env(s->l, "CREDENTIALS_DIRECTORY")
+                       ? "; neither is it in CREDENTIALS_DIRECTORY"
+                       : "; CREDENTIALS_DIRECTORY, where systemd puts a "
+                         "service's credentials, is not set here";
+        section_issue(
+            s, !s->l->lenient, "api_key_file", "cannot read %s: %s%s", path,
+            rc == -EFBIG ? "too large for a key" : strerror(-rc), also);
         return NULL;
     }
     warn_exposed(s, path);

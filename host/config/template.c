@@ -145,9 +145,11 @@ static void possible(struct buf *b, const struct manifest *m)
     const char *key = key_variable(m);
     comment(b, 4, m->name ? m->name : m->id);
     buf_printf(b, "    #%s: {\n", m->id);
-    if (key)
+    if (m->local && m->base_url)
+        buf_printf(b, "    #    base_url = \"%s\";\n", m->base_url);
+    else if (key)
         buf_printf(b, "    #    api_key = \"${%s}\";\n", key);
-    else if (!m->base_url && m->codec)
+    if (!m->base_url && m->codec)
         buf_addc(b, "    #    base_url = \"https://host/v1\";\n");
     buf_addc(b, "    #};\n");
 }

@@ -146,7 +146,7 @@ char *url_base(struct load *l, const char *in, char *why, size_t room,
         return NULL;
     }
     if (!take_apart(t, &u)) {
-        snprintf(why, room, "it starts with https:// or http://");
+        snprintf(why, room, "it has to begin with https:// or http://");
         return NULL;
     }
     const char *problem = base_problem(&u);

@@ -53,6 +53,7 @@ questions()
     [ "$(tail -c 1 "$work/out" | od -An -c | tr -d ' ')" = '\n' ] ||
         fail 'a cut answer does not end its line'
     run 6 chat -m 'loopback/echo?fault=auth' x
+    err 'mend api_key'
     run 6 chat -m 'loopback/echo?fault=quota' x
     run 7 chat -m 'loopback/echo?fault=context' x
     run 5 chat -m 'loopback/echo?fault=overloaded' x
@@ -146,6 +147,8 @@ run 3 config show --config "$work/bad.conf"
 err "$work/bad.conf:1: "
 run 3 chat --config "$work/bad.conf" hello
 err "$work/bad.conf:1: "
+run 3 plugins --config "$work/bad.conf"
+out loopback.so
 run 3 serve --config "$work/bad.conf"
 err "$work/bad.conf:1: "
 run 3 chat --config "$work/none.conf" hello
