@@ -31,7 +31,7 @@
 #define LIM_HTTP_ACCEPT_MS 50          /* pause when descriptors run out */
 
 /* Calls */
-#define LIM_CALL_ARENA LIM_MIB(8)      /* plugin memory for one attempt */
+#define LIM_CALL_ARENA LIM_MIB(8)      /* * plugin memory for one attempt */
 #define LIM_STATE LIM_KIB(64)          /* codec state */
 #define LIM_REPLY LIM_MIB(64)          /* * a reply held whole */
 #define LIM_RECORD LIM_MIB(16)         /* * one SSE event or NDJSON line */

@@ -47,7 +47,7 @@ static const struct cfg_key keys[] = {
     {"server", "state_dir", KEY_STRING, NULL, "path", NULL, 0, 0,
      "Where the host keeps what outlives it."},
     {"server", "plugin_dirs", KEY_STRINGS, NULL, "path", NULL, 0, 0,
-     "Further directories with provider modules, looked at first."},
+     "Further directories with provider modules, before the installed ones."},
     {"server", "generation_dir", KEY_STRING, NULL, "path", NULL, 0, 0,
      "Where private copies of loaded modules are kept."},
     {"server.listen[]", "address", KEY_STRING, NULL, "address", NULL, 0, 0,

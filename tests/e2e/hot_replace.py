@@ -98,11 +98,11 @@ def test_replaced_on_disk_without_reload_is_harmless():
 
 
 def test_added_at_run_time():
-    assert "openai" not in {m["id"] for m in
-                            host.control("plugins")["modules"]}
+    added = os.path.join(plugins, "openai.so")
+    assert added not in {m["path"] for m in
+                         host.control("plugins")["modules"]}
     with Load():
-        shutil.copy(os.path.join(PROVIDERS, "openai.so"),
-                    os.path.join(plugins, "openai.so"))
+        shutil.copy(os.path.join(PROVIDERS, "openai.so"), added)
         host.write_conf(LOOPBACK + 'late: { type = "openai"; base_url = '
                         '"http://127.0.0.1:9/v1"; };',
                         'plugin_dirs = [ "%s" ];' % plugins)
@@ -110,6 +110,9 @@ def test_added_at_run_time():
     names = {p["name"]: p["state"] for p in
              host.control("providers")["providers"]}
     assert names["late"] == "ready", names
+    states = {m["path"]: m["state"] for m in
+              host.control("plugins")["modules"]}
+    assert states[added] == "loaded", states
     assert host.post("/v1/chat/completions", chat("late/x"))[0] == 502
 
 

@@ -183,7 +183,9 @@ def test_control_socket():
     except ValueError as e:
         assert "no such verb" in str(e)
     assert host.control("log", {"level": "info"}) == {"level": "info"}
-    mods = {m["id"]: m for m in host.control("plugins")["modules"]}
+    # An installed copy is passed over for the one of the build.
+    mods = {m["id"]: m for m in host.control("plugins")["modules"]
+            if m["state"] != "refused"}
     assert mods["loopback"]["state"] == "loaded", mods
     assert mods["loopback"]["calls"] > 0
 
