@@ -8,6 +8,7 @@ conf_files = etc/patchbay.conf \
 	etc/providers.d/custom.conf \
 	etc/providers.d/llamacpp.conf \
 	etc/providers.d/loopback.conf \
+	etc/providers.d/ollama.conf \
 	etc/providers.d/openai.conf
 EXTRA_DIST += $(conf_files)
 

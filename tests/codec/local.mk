@@ -12,3 +12,9 @@ EXTRA_DIST += tests/codec/echo_server.py sdk/README.md sdk/example/echo.c sdk/ex
 
 dist_check_SCRIPTS += tests/codec/llamacpp.sh
 TESTS += tests/codec/llamacpp.sh
+
+dist_check_SCRIPTS += tests/codec/ollama.sh
+TESTS += tests/codec/ollama.sh
+
+dist_check_SCRIPTS += tests/codec/openrouter.sh
+TESTS += tests/codec/openrouter.sh

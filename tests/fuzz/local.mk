@@ -21,6 +21,15 @@ tests_fuzz_fuzz_openai_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_json tests/fuzz/fuzz_openai \
 	tests/codec/codec_replay
 
+# The codec of ollama.so, likewise.
+check_PROGRAMS += tests/fuzz/fuzz_ollama
+TESTS += tests/fuzz/fuzz_ollama
+tests_fuzz_fuzz_ollama_SOURCES = tests/fuzz/fuzz_ollama.c $(fuzz_runner) \
+	$(ollama_sources)
+tests_fuzz_fuzz_ollama_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_fuzz_ollama_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_ollama tests/codec/ollama.sh
+
 # The HTTP parser; with libFuzzer, on one line, from the top after configure:
 #   clang -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Isdk/include
 #     -Ihost tests/fuzz/fuzz_http_parse.c host/http/parse.c
@@ -46,3 +55,12 @@ tests_fuzz_fuzz_llamacpp_SOURCES = tests/fuzz/fuzz_llamacpp.c $(fuzz_runner) \
 tests_fuzz_fuzz_llamacpp_CPPFLAGS = $(AM_CPPFLAGS)
 tests_fuzz_fuzz_llamacpp_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_llamacpp
+
+# The codec of openrouter.so, likewise.
+check_PROGRAMS += tests/fuzz/fuzz_openrouter
+TESTS += tests/fuzz/fuzz_openrouter
+tests_fuzz_fuzz_openrouter_SOURCES = tests/fuzz/fuzz_openrouter.c \
+	$(fuzz_runner) $(openrouter_sources) $(openai_wire_sources)
+tests_fuzz_fuzz_openrouter_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_fuzz_openrouter_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_openrouter
