@@ -99,8 +99,10 @@ static int read_image(struct in *in, js *block, js *parts)
     } else if (strcmp(kind, "url") == 0) {
         url = json_object_new_string(js_cstr(source, "url", ""));
     } else {
-        return bad(in, in->where, "an image source must be base64 or url; this "
-                                  "provider takes no \"%s\"", kind);
+        return bad(in, in->where,
+                   "an image source must be base64 or url; this "
+                   "provider takes no \"%s\"",
+                   kind);
     }
     part = json_object_new_object();
     put_new(part, "type", json_object_new_string("image_url"));
@@ -119,14 +121,15 @@ static int read_document(struct in *in, js *block, js *parts)
     struct buf uri;
 
     if (strcmp(kind, "text") == 0) {
-        json_object_array_add(
-            parts, text_part(js_cstr(source, "data", ""),
-                             js_get(block, "cache_control")));
+        json_object_array_add(parts, text_part(js_cstr(source, "data", ""),
+                                               js_get(block, "cache_control")));
         return 0;
     }
     if (strcmp(kind, "base64") != 0)
-        return bad(in, in->where, "a document source must be base64 or text; "
-                                  "this provider takes no \"%s\"", kind);
+        return bad(in, in->where,
+                   "a document source must be base64 or text; "
+                   "this provider takes no \"%s\"",
+                   kind);
     if (data_uri(in, source, &uri) < 0)
         return -1;
     file = json_object_new_object();
@@ -166,15 +169,17 @@ static int result_content(struct in *in, js *block, js *msg)
         return 0;
     }
     if (!json_object_is_type(content, json_type_array))
-        return bad(in, in->where, "content must be a string or a list of "
-                                  "blocks");
+        return bad(in, in->where,
+                   "content must be a string or a list of "
+                   "blocks");
     parts = json_object_new_array();
     put_new(msg, "content", parts);
     for (size_t i = 0; i < json_object_array_length(content); i++) {
         js *b = json_object_array_get_idx(content, i);
         if (strcmp(js_cstr(b, "type", ""), "text") != 0)
-            return bad(in, in->where, "this provider takes only text in a tool "
-                                      "result, not \"%s\"",
+            return bad(in, in->where,
+                       "this provider takes only text in a tool "
+                       "result, not \"%s\"",
                        js_cstr(b, "type", "?"));
         json_object_array_add(parts, text_part(js_cstr(b, "text", ""), NULL));
     }
@@ -265,8 +270,9 @@ static int read_thought(struct in *in, js *block, js *blocks)
     }
     inner = unwrap(data);
     if (!inner)
-        return bad(in, in->where, "a redacted_thinking block was changed on "
-                                  "its way; send it back as it came");
+        return bad(in, in->where,
+                   "a redacted_thinking block was changed on "
+                   "its way; send it back as it came");
     json_object_array_add(blocks, inner);
     return 0;
 }
@@ -284,8 +290,8 @@ static int assistant_block(struct in *in, js *block, struct assistant *a)
                strcmp(type, "redacted_thinking") == 0) {
         return read_thought(in, block, a->blocks);
     } else {
-        return bad(in, in->where,
-                   "this provider takes no block of type \"%s\"", type);
+        return bad(in, in->where, "this provider takes no block of type \"%s\"",
+                   type);
     }
     return 0;
 }
@@ -409,8 +415,10 @@ static int read_tools(struct in *in)
         const char *type = js_cstr(t, "type", "custom");
         js *fn, *tool;
         if (strcmp(type, "custom") != 0)
-            return bad(in, "tools", "\"%s\" is run by one provider's service; "
-                                    "this provider has no such tool", type);
+            return bad(in, "tools",
+                       "\"%s\" is run by one provider's service; "
+                       "this provider has no such tool",
+                       type);
         fn = json_object_new_object();
         put(fn, "name", js_get(t, "name"));
         if (js_get(t, "description"))
@@ -489,8 +497,9 @@ static int read_thinking(struct in *in)
         put_new(in->dst, "reasoning_effort", json_object_new_string("none"));
     else if (strcmp(type, "enabled") != 0 && strcmp(type, "adaptive") != 0 &&
              strcmp(type, "between_tools") != 0)
-        return bad(in, "thinking", "type must be enabled, adaptive, "
-                                   "between_tools or disabled");
+        return bad(in, "thinking",
+                   "type must be enabled, adaptive, "
+                   "between_tools or disabled");
     else if (!js_get(in->dst, "reasoning_effort"))
         put_new(in->dst, "reasoning_effort", json_object_new_string("medium"));
     return 0;
@@ -503,8 +512,8 @@ static int read_tier(struct in *in)
     if (!tier)
         return 0;
     put_new(in->dst, "service_tier",
-            json_object_new_string(strcmp(tier, "standard_only") == 0
-                                       ? "default" : tier));
+            json_object_new_string(
+                strcmp(tier, "standard_only") == 0 ? "default" : tier));
     return 0;
 }
 
@@ -531,8 +540,7 @@ static const struct {
 
 static int read_plain(struct in *in)
 {
-    json_object_object_foreach(in->src, name, value)
-    {
+    json_object_object_foreach (in->src, name, value) {
         size_t i, n = sizeof(fields) / sizeof(*fields);
         for (i = 0; i < n && strcmp(name, fields[i].name) != 0; i++)
             ;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* From an Anthropic messages request to the canonical chat request.  Pure.
  *
- * What happens to each field (source: https://docs.anthropic.com/en/api/messages):
+ * What happens to each field (source:
+ * https://docs.anthropic.com/en/api/messages):
  *
  *   model, stream, temperature, top_p, top_k   as they are
  *   max_tokens            max_completion_tokens
@@ -19,8 +20,8 @@
  *   stop_sequences        stop
  *   tools                 functions; dated server tools are refused
  *   tool_choice           auto, none; any = required; tool = that function;
- *                         disable_parallel_tool_use = parallel_tool_calls: false
- *   thinking              disabled = reasoning_effort "none"; otherwise the
+ *                         disable_parallel_tool_use = parallel_tool_calls:
+ * false thinking              disabled = reasoning_effort "none"; otherwise the
  *                         effort below, else "medium"
  *   output_config.effort  reasoning_effort
  *   output_config.format  response_format json_schema
@@ -29,8 +30,8 @@
  *   cache_control         a hint for one provider's cache: left out
  *   anything else         refused by name
  *
- * Bodies that reach a provider which speaks this dialect itself are passed through
- * and never come here.
+ * Bodies that reach a provider which speaks this dialect itself are passed
+ * through and never come here.
  */
 #ifndef PB_DIALECT_ANTHROPIC_IN_H
 #define PB_DIALECT_ANTHROPIC_IN_H

@@ -13,7 +13,12 @@
 
 #define TOOLS_MAX 128
 
-enum open { NONE, TEXT, THINKING, TOOL };
+enum open {
+    NONE,
+    TEXT,
+    THINKING,
+    TOOL
+};
 
 struct tool {
     struct buf id, name, args;
@@ -230,8 +235,8 @@ static int flush_tools(struct an_render *r, struct buf *o)
     return rc;
 }
 
-static int text_event(struct an_render *r, const pbay_event *ev,
-                      enum open kind, struct buf *o)
+static int text_event(struct an_render *r, const pbay_event *ev, enum open kind,
+                      struct buf *o)
 {
     int rc = 0;
 
@@ -247,9 +252,9 @@ static int text_event(struct an_render *r, const pbay_event *ev,
     }
     if (!r->stream)
         return rc | buf_add(&r->text, ev->text);
-    return rc | (kind == TEXT
-                     ? delta(r, o, "text_delta", "text", ev->text)
-                     : delta(r, o, "thinking_delta", "thinking", ev->text));
+    return rc |
+           (kind == TEXT ? delta(r, o, "text_delta", "text", ev->text)
+                         : delta(r, o, "thinking_delta", "thinking", ev->text));
 }
 
 static int call_event(struct an_render *r, const pbay_event *ev, struct buf *o)
@@ -275,8 +280,8 @@ static int call_event(struct an_render *r, const pbay_event *ev, struct buf *o)
         t->begun = true;
     }
     if (r->stream && r->open == TOOL && r->open_tool == ev->index)
-        return ev->text.n ? rc | delta(r, o, "input_json_delta",
-                                       "partial_json", ev->text)
+        return ev->text.n ? rc | delta(r, o, "input_json_delta", "partial_json",
+                                       ev->text)
                           : rc;
     return rc | buf_add(&t->args, ev->text);
 }
@@ -287,7 +292,8 @@ static int wrap_opaque(pbay_str json, struct buf *b)
 {
     size_t need = (json.n + 2) / 3 * 4;
     char *at;
-    int rc = buf_addc(b, "{\"type\":\"redacted_thinking\",\"data\":\"" AN_OPAQUE);
+    int rc =
+        buf_addc(b, "{\"type\":\"redacted_thinking\",\"data\":\"" AN_OPAQUE);
 
     if (rc || json.n > INT32_MAX / 2 || !(at = buf_space(b, need + 1)))
         return -1;
@@ -305,8 +311,10 @@ static int sign_open(struct an_render *r, pbay_str signature, struct buf *o)
 
     if (r->stream) {
         rc = sse(o, "content_block_delta");
-        rc |= buf_printf(o, ",\"index\":%u,\"delta\":{\"type\":"
-                            "\"signature_delta\",\"signature\":", r->blocks - 1);
+        rc |= buf_printf(o,
+                         ",\"index\":%u,\"delta\":{\"type\":"
+                         "\"signature_delta\",\"signature\":",
+                         r->blocks - 1);
         rc |= buf_add(o, signature);
         rc |= buf_addc(o, "}");
         rc |= sse_end(o);
@@ -340,7 +348,8 @@ static int opaque_event(struct an_render *r, const pbay_event *ev,
         return sign_open(r, signature, o);
     rc = close_open(r, o) | flush_tools(r, o);
     buf_init(&b, LIM_REPLY);
-    if (pbay_json_is(type, "redacted_thinking") || pbay_json_is(type, "thinking"))
+    if (pbay_json_is(type, "redacted_thinking") ||
+        pbay_json_is(type, "thinking"))
         rc |= buf_add(&b, ev->json);
     else
         rc |= wrap_opaque(ev->json, &b);
@@ -420,8 +429,8 @@ static const char *stop_reason(const struct an_render *r)
 
 static int put_stop(struct an_render *r, struct buf *o)
 {
-    int rc = buf_printf(o, "\"stop_reason\":\"%s\",\"stop_sequence\":",
-                        stop_reason(r));
+    int rc = buf_printf(
+        o, "\"stop_reason\":\"%s\",\"stop_sequence\":", stop_reason(r));
 
     return rc | (r->stop_sequence.n ? buf_json(o, buf_str(&r->stop_sequence))
                                     : buf_addc(o, "null"));
@@ -437,8 +446,9 @@ static int put_usage(const pbay_usage *u, struct buf *o)
     int rc;
 
     input = input > read + wrote ? input - read - wrote : 0;
-    rc = buf_printf(o, "\"usage\":{\"input_tokens\":%llu,\"output_tokens\":%llu",
-                    (unsigned long long)input, (unsigned long long)output);
+    rc =
+        buf_printf(o, "\"usage\":{\"input_tokens\":%llu,\"output_tokens\":%llu",
+                   (unsigned long long)input, (unsigned long long)output);
     if (u->known & PBAY_U_CACHE_READ)
         rc |= buf_printf(o, ",\"cache_read_input_tokens\":%llu",
                          (unsigned long long)read);
@@ -468,7 +478,8 @@ static int whole_end(struct an_render *r, const pbay_usage *usage,
     int rc = buf_addc(o, "{\"id\":");
 
     rc |= buf_json(o, str_c(r->id));
-    rc |= buf_addc(o, ",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
+    rc |=
+        buf_addc(o, ",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
     rc |= buf_json(o, str_c(r->model));
     rc |= buf_addc(o, ",\"content\":[");
     rc |= buf_add(o, buf_str(&r->content));
@@ -479,8 +490,7 @@ static int whole_end(struct an_render *r, const pbay_usage *usage,
     return rc | buf_addc(o, "}");
 }
 
-int an_render_end(struct an_render *r, const pbay_usage *usage,
-                  struct buf *out)
+int an_render_end(struct an_render *r, const pbay_usage *usage, struct buf *out)
 {
     int rc = close_open(r, out) | flush_tools(r, out);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Events to Anthropic messages, streamed or whole, and errors in Anthropic's form.
- * Source: https://docs.anthropic.com/en/api/messages-streaming and .../errors.
+/* Events to Anthropic messages, streamed or whole, and errors in Anthropic's
+ * form. Source: https://docs.anthropic.com/en/api/messages-streaming and
+ * .../errors.
  *
  * Blocks are open one at a time, in order.  Fragments of a tool call that come
- * while another block is open are kept and follow whole.  A block that must come
- * back unchanged goes out as it is where it is one of Anthropic's, else as
+ * while another block is open are kept and follow whole.  A block that must
+ * come back unchanged goes out as it is where it is one of Anthropic's, else as
  * redacted_thinking with its bytes inside (AN_OPAQUE and base64).
  *
  * One answer, one thread. */
@@ -25,7 +26,8 @@ struct an_render;
  * for its reply; model: as asked, likewise. */
 struct an_render *an_render_new(bool stream, pbay_str id, pbay_str model);
 void an_render_free(struct an_render *r);
-/* Once, first: the reply's id and model if known; message_start when streamed. */
+/* Once, first: the reply's id and model if known; message_start when streamed.
+ */
 int an_render_begin(struct an_render *r, pbay_str id, pbay_str model,
                     struct buf *out);
 /* Appends what an event comes to.  Below 0: it cannot be shown. */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "dialect/openai.h"
+#include "dialect/dialog.h"
 
 /* "host:port" or "[six]:port" -> host, without the brackets; *six. */
 static pbay_str host_of(pbay_str authority, bool *six)
@@ -79,7 +79,7 @@ static bool foreign(pbay_str origin, pbay_str host)
     return !loopback(rest) && !str_ieq(rest, host);
 }
 
-int oa_from_here(const struct oa *x, struct err *e)
+int dl_from_here(const struct dialog *x, struct err *e)
 {
     pbay_str host = http_header(x->req->head, "host");
     pbay_str origin = http_header(x->req->head, "origin");

@@ -6,27 +6,38 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "dialect/anthropic.h"
 #include "dialect/openai.h"
 
 struct route {
     const char *method, *path; /* path ending in "/": a prefix */
-    int op;                    /* PBAY_OP_*; 0: see handle_get() */
+    int op;                    /* PBAY_OP_*; 0: see health() */
     const char *dialect;
     unsigned right; /* 0: open to everybody */
+    const struct chat_form *form;
+    void (*take)(struct dialog *x, pbay_str body); /* NULL: no body */
 };
 
+static void take_chat(struct dialog *x, pbay_str body);
+static void take_items(struct dialog *x, pbay_str body);
+
 static const struct route routes[] = {
-    {"POST", "/v1/chat/completions", PBAY_OP_CHAT, "openai.chat/1", RIGHT_CHAT},
-    {"POST", "/v1/embeddings", PBAY_OP_EMBED, "openai.embeddings/1",
-     RIGHT_CHAT},
+    {"POST", "/v1/chat/completions", PBAY_OP_CHAT, "openai.chat/1", RIGHT_CHAT,
+     &oa_form, take_chat},
+    {"POST", "/v1/embeddings", PBAY_OP_EMBED, "openai.embeddings/1", RIGHT_CHAT,
+     &oa_form, take_items},
     {"POST", "/v1/moderations", PBAY_OP_MODERATE, "openai.moderations/1",
-     RIGHT_CHAT},
+     RIGHT_CHAT, &oa_form, take_items},
     {"POST", "/v1/images/generations", PBAY_OP_IMAGE, "openai.images/1",
-     RIGHT_CHAT},
-    {"GET", "/v1/models", PBAY_OP_LIST, "", RIGHT_CHAT},
-    {"GET", "/v1/models/", PBAY_OP_SHOW, "", RIGHT_CHAT},
-    {"GET", "/healthz", 0, "", 0},
-    {"GET", "/readyz", 0, "", 0},
+     RIGHT_CHAT, &oa_form, take_items},
+    {"POST", "/v1/messages", PBAY_OP_CHAT, "anthropic.messages/1", RIGHT_CHAT,
+     &an_form, an_messages},
+    {"POST", "/v1/messages/count_tokens", PBAY_OP_COUNT, "", RIGHT_CHAT,
+     &an_form, an_count},
+    {"GET", "/v1/models", PBAY_OP_LIST, "", RIGHT_CHAT, &oa_form, NULL},
+    {"GET", "/v1/models/", PBAY_OP_SHOW, "", RIGHT_CHAT, &oa_form, NULL},
+    {"GET", "/healthz", 0, "", 0, &oa_form, NULL},
+    {"GET", "/readyz", 0, "", 0, &oa_form, NULL},
 };
 
 /* Headers of the client that a provider's plugin may see. */
@@ -49,7 +60,7 @@ static void new_id(struct dialect *d, char out[40])
 
 static void on_end(struct http_req *req, bool ok)
 {
-    struct oa *x = req->user;
+    struct dialog *x = req->user;
 
     (void)ok;
     if (x->call) {
@@ -59,14 +70,15 @@ static void on_end(struct http_req *req, bool ok)
     }
     listing_forget(x->listing);
     x->listing = NULL;
-    oa_render_free(x->render);
+    if (x->render)
+        x->form->render_free(x->render);
     x->render = NULL;
     buf_done(&x->whole);
 }
 
 static void on_drain(struct http_req *req)
 {
-    struct oa *x = req->user;
+    struct dialog *x = req->user;
 
     if (x->call)
         call_pause(x->call, false);
@@ -85,7 +97,7 @@ static pbay_str presented_key(const struct http_head *head)
 }
 
 /* 0, or -1 with *e: what the client's key (or its absence) allows. */
-static int authorize(struct oa *x, unsigned right, struct err *e)
+static int authorize(struct dialog *x, unsigned right, struct err *e)
 {
     const struct snapshot *s = x->d->manager->current;
     const struct dialect_listener *l = x->req->listener_tag;
@@ -97,7 +109,7 @@ static int authorize(struct oa *x, unsigned right, struct err *e)
     /* A reload may have taken all keys away; that opens no listener to other
      * machines which was started with them. */
     if (!s->cfg->n_keys && x->req->local)
-        return oa_from_here(x, e);
+        return dl_from_here(x, e);
     given = presented_key(x->req->head);
     key = given.n ? cfg_find_key(s->cfg, given) : NULL;
     if (!key) {
@@ -125,21 +137,51 @@ static bool json_type(pbay_str type)
            (type.n > 5 && str_ieq(str_n(type.p + type.n - 5, 5), STR("+json")));
 }
 
-static void on_body(struct http_req *req, pbay_str body)
+static void take_chat(struct dialog *x, pbay_str body)
 {
-    struct oa *x = req->user;
     struct err e;
 
     err_clear(&e);
     if (oa_read_body(x, body, &e) < 0)
-        oa_error(x, &e);
-    else if (x->op == PBAY_OP_CHAT)
-        oa_chat(x);
+        dl_error(x, &e);
+    else
+        dl_chat(x);
+}
+
+static void take_items(struct dialog *x, pbay_str body)
+{
+    struct err e;
+
+    err_clear(&e);
+    if (oa_read_body(x, body, &e) < 0)
+        dl_error(x, &e);
     else
         oa_items(x);
 }
 
-static void client_headers(struct oa *x, struct call_request *r)
+static void on_body(struct http_req *req, pbay_str body)
+{
+    struct dialog *x = req->user;
+
+    x->take(x, body);
+}
+
+/* HTTP allows tabs in a value; what goes upstream is to have none. */
+static pbay_str without_tabs(struct dialog *x, pbay_str value)
+{
+    char *p;
+
+    if (!value.n || !memchr(value.p, '\t', value.n))
+        return value;
+    p = arena_bytes(&x->req->arena, value.n);
+    if (!p)
+        return STR("");
+    for (size_t i = 0; i < value.n; i++)
+        p[i] = value.p[i] == '\t' ? ' ' : value.p[i];
+    return str_n(p, value.n);
+}
+
+static void client_headers(struct dialog *x, struct call_request *r)
 {
     const struct http_head *h = x->req->head;
     pbay_kv *v = arena_alloc(&x->req->arena,
@@ -148,12 +190,13 @@ static void client_headers(struct oa *x, struct call_request *r)
     for (size_t i = 0; v && i < sizeof(shown) / sizeof(*shown); i++) {
         pbay_str value = http_header(h, shown[i]);
         if (value.p)
-            v[r->n_headers++] = (pbay_kv){str_c(shown[i]), value};
+            v[r->n_headers++] =
+                (pbay_kv){str_c(shown[i]), without_tabs(x, value)};
     }
     r->headers = v;
 }
 
-void oa_start(struct oa *x, const struct call_sink *sink, uint32_t want)
+void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
 {
     struct call_request r = {
         .op = x->op,
@@ -166,6 +209,8 @@ void oa_start(struct oa *x, const struct call_sink *sink, uint32_t want)
         .members = x->members,
         .n_members = x->n_members,
         .key_name = x->key_name,
+        .translate = x->translate,
+        .translate_arg = x,
     };
     struct err e;
 
@@ -175,30 +220,30 @@ void oa_start(struct oa *x, const struct call_sink *sink, uint32_t want)
         log_line(LOG_INFO, "http", err_text(&e), log_cstr("id", x->id),
                  log_str("model", x->model),
                  log_cstr("result", err_class(e.kind)->name), LOG_END);
-        oa_error(x, &e);
+        dl_error(x, &e);
     }
 }
 
-static void health(struct oa *x)
+static void health(struct dialog *x)
 {
     bool ready =
         !atomic_load(&x->d->manager->draining) && x->d->manager->current;
 
     if (str_is(x->req->path, "/healthz"))
-        oa_json(x, 200, STR("{\"status\":\"ok\"}"));
+        dl_json(x, 200, STR("{\"status\":\"ok\"}"));
     else if (ready)
-        oa_json(x, 200, STR("{\"status\":\"ready\"}"));
+        dl_json(x, 200, STR("{\"status\":\"ready\"}"));
     else
-        oa_json(x, 503, STR("{\"status\":\"draining\"}"));
+        dl_json(x, 503, STR("{\"status\":\"draining\"}"));
 }
 
-static void dispatch(struct oa *x, const struct route *r)
+static void dispatch(struct dialog *x, const struct route *r)
 {
     struct err e;
 
     err_clear(&e);
     if (authorize(x, r->right, &e) < 0) {
-        oa_error(x, &e);
+        dl_error(x, &e);
     } else if (!r->op) {
         health(x);
     } else if (r->op == PBAY_OP_LIST) {
@@ -210,7 +255,7 @@ static void dispatch(struct oa *x, const struct route *r)
         err_set(&e, ERR_BAD_BODY,
                 "the body must be sent with Content-Type: "
                 "application/json");
-        oa_error(x, &e);
+        dl_error(x, &e);
     } else {
         x->req->on_body = on_body;
         http_req_take_whole(x->req, x->d->manager->current->cfg->http.body);
@@ -226,7 +271,14 @@ static bool path_is(const struct route *r, pbay_str path)
     return str_is(path, r->path);
 }
 
-static void handle(struct oa *x)
+/* Both APIs have their models at the same place. */
+static bool speaks_anthropic(const struct dialog *x)
+{
+    return http_header(x->req->head, "anthropic-version").p &&
+           str_starts(x->req->path, "/v1/models");
+}
+
+static void handle(struct dialog *x)
 {
     pbay_str method = x->req->head->method;
     const char *allowed = NULL;
@@ -239,6 +291,9 @@ static void handle(struct oa *x)
             continue;
         if (str_is(method, routes[i].method)) {
             x->op = routes[i].op;
+            x->take = routes[i].take;
+            if (!speaks_anthropic(x))
+                x->form = routes[i].form;
             x->dialect = str_c(routes[i].dialect);
             dispatch(x, &routes[i]);
             return;
@@ -247,7 +302,7 @@ static void handle(struct oa *x)
     }
     err_clear(&e);
     if (allowed) {
-        oa_add_header(x, "allow", str_c(allowed));
+        dl_add_header(x, "allow", str_c(allowed));
         err_set(&e, ERR_METHOD, "%.*s is for %s requests",
                 STR_ARG(x->req->path), allowed);
     } else {
@@ -256,12 +311,12 @@ static void handle(struct oa *x)
                 "/v1",
                 STR_ARG(x->req->path));
     }
-    oa_error(x, &e);
+    dl_error(x, &e);
 }
 
 void dialect_handle(struct http_req *req, void *arg)
 {
-    struct oa *x = arena_alloc(&req->arena, sizeof(*x));
+    struct dialog *x = arena_alloc(&req->arena, sizeof(*x));
     struct dialect *d = arg;
 
     if (!x || !d->manager->current) {
@@ -273,6 +328,10 @@ void dialect_handle(struct http_req *req, void *arg)
     req->user = x;
     req->on_end = on_end;
     req->on_drain = on_drain;
+    x->form = http_header(req->head, "anthropic-version").p ||
+                      str_starts(req->path, "/v1/messages")
+                  ? &an_form
+                  : &oa_form;
     new_id(d, x->id);
     handle(x);
 }
@@ -286,8 +345,9 @@ size_t dialect_error_body(pbay_str path, int status, const char *why, char *dst,
                                : ERR_BAD_BODY;
     struct err e;
 
-    (void)path;
     err_clear(&e);
     err_set(&e, kind, "%s", why);
-    return oa_error_json(&e, dst, room);
+    if (path.p && str_starts(path, "/v1/messages"))
+        return an_form.error_json(NULL, &e, dst, room);
+    return oa_error_json(NULL, &e, dst, room);
 }

@@ -2,7 +2,6 @@
 /* Reading a request body of the OpenAI dialect: one scan, no tree.  Aliases of
  * parameters are renamed in place; everything else stays as the client wrote
  * it. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,56 +36,6 @@ static const struct alias *alias_of(pbay_str key)
     return NULL;
 }
 
-static void bad(struct err *e, const char *param, const char *code,
-                const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-static void bad(struct err *e, const char *param, const char *code,
-                const char *fmt, ...)
-{
-    char text[256];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    err_set(e, PBAY_E_INVALID, "%s", text);
-    snprintf(e->param, sizeof(e->param), "%s", param);
-    snprintf(e->code, sizeof(e->code), "%s", code);
-}
-
-static void bad_json(struct err *e, int rc, size_t at)
-{
-    const char *what = rc == PBAY_JSON_DEEP    ? "is nested too deeply"
-                       : rc == PBAY_JSON_UTF8  ? "is not UTF-8"
-                       : rc == PBAY_JSON_TWICE ? "has a member twice"
-                       : rc == PBAY_JSON_FULL  ? "has too many members"
-                                               : "is not valid JSON";
-
-    if (rc == PBAY_JSON_TYPE)
-        err_set(e, ERR_BAD_BODY, "the body must be a JSON object");
-    else
-        err_set(e, ERR_BAD_BODY, "the body %s (at byte %zu)", what, at);
-}
-
-static int scan(struct oa *x, struct err *e)
-{
-    pbay_kv found[LIM_MEMBERS];
-    size_t at = 0;
-    int rc = pbay_json_members(x->body, found, LIM_MEMBERS, &x->n_members, &at);
-
-    if (rc < 0) {
-        x->n_members = 0;
-        bad_json(e, rc, at);
-        return -1;
-    }
-    x->members = arena_alloc(&x->req->arena, x->n_members * sizeof(pbay_kv));
-    if (!x->members) {
-        err_set(e, ERR_INTERNAL, "out of memory");
-        return -1;
-    }
-    memcpy(x->members, found, x->n_members * sizeof(pbay_kv));
-    return 0;
-}
-
 /* The same value, white space aside?  Both were checked to be JSON. */
 static bool same_value(pbay_str a, pbay_str b)
 {
@@ -99,22 +48,23 @@ static bool same_value(pbay_str a, pbay_str b)
 }
 
 /* One alias: renamed, dropped beside an equal value, or refused. */
-static int alias_apply(struct oa *x, size_t i, const struct alias *al,
+static int alias_apply(struct dialog *x, size_t i, const struct alias *al,
                        bool *changed, struct err *e)
 {
     pbay_str other;
 
     if (!al->name || x->op != PBAY_OP_CHAT) {
-        bad(e, al->alias, "unsupported_parameter",
-            "\"%s\" is not something this endpoint takes; remove it",
-            al->alias);
+        dl_bad(e, al->alias, "unsupported_parameter",
+               "\"%s\" is not something this endpoint takes; remove it",
+               al->alias);
         return -1;
     }
     other = pbay_json_find(x->members, x->n_members, al->name);
     if (!other.p && strcmp(al->alias, "max_length") == 0)
         other = pbay_json_find(x->members, x->n_members, "max_tokens");
     if (other.p && !same_value(other, x->members[i].v)) {
-        bad(e, al->alias, "invalid_value",
+        dl_bad(
+            e, al->alias, "invalid_value",
             "\"%s\" is an alias and stands beside its name with another value; "
             "send one of them",
             al->alias);
@@ -126,7 +76,7 @@ static int alias_apply(struct oa *x, size_t i, const struct alias *al,
 }
 
 /* Write the members anew, those without a key left out. */
-static int rebuild(struct oa *x, struct err *e)
+static int rebuild(struct dialog *x, struct err *e)
 {
     struct buf b;
     int rc = 0, first = 1;
@@ -149,43 +99,11 @@ static int rebuild(struct oa *x, struct err *e)
         err_set(e, ERR_INTERNAL, "out of memory");
         return -1;
     }
-    return scan(x, e);
-}
-
-static int read_bool(struct oa *x, const char *name, bool *out, struct err *e)
-{
-    pbay_str v = pbay_json_find(x->members, x->n_members, name);
-    char type = pbay_json_type(v);
-
-    if (type == 'b') {
-        *out = pbay_json_true(v);
-    } else if (v.p && type != '0') {
-        bad(e, name, "invalid_type", "\"%s\" must be true or false", name);
-        return -1;
-    }
-    return 0;
-}
-
-static int read_model(struct oa *x, struct err *e)
-{
-    pbay_str v = pbay_json_find(x->members, x->n_members, "model");
-    char *p;
-    int64_t n;
-
-    if (!v.p || pbay_json_type(v) == '0')
-        return 0;
-    p = arena_bytes(&x->req->arena, v.n + 1);
-    n = p ? pbay_json_unescape(v, p, v.n) : -1;
-    if (n < 0) {
-        bad(e, "model", "invalid_type", "\"%s\" must be a string", "model");
-        return -1;
-    }
-    x->model = str_n(p, (size_t)n);
-    return 0;
+    return dl_scan(x, e);
 }
 
 /* What each operation cannot do without. */
-static int required(struct oa *x, struct err *e)
+static int required(struct dialog *x, struct err *e)
 {
     const char *name = x->op == PBAY_OP_CHAT    ? "messages"
                        : x->op == PBAY_OP_IMAGE ? "prompt"
@@ -193,18 +111,18 @@ static int required(struct oa *x, struct err *e)
     pbay_str v = pbay_json_find(x->members, x->n_members, name);
 
     if (!v.p) {
-        bad(e, name, "missing_required_parameter",
-            "missing required parameter: \"%s\"", name);
+        dl_bad(e, name, "missing_required_parameter",
+               "missing required parameter: \"%s\"", name);
         return -1;
     }
     if (x->op == PBAY_OP_CHAT && pbay_json_type(v) != 'a') {
-        bad(e, name, "invalid_type", "\"%s\" must be an array", name);
+        dl_bad(e, name, "invalid_type", "\"%s\" must be an array", name);
         return -1;
     }
     return 0;
 }
 
-static int read_stream_options(struct oa *x, struct err *e)
+static int read_stream_options(struct dialog *x, struct err *e)
 {
     pbay_str v = pbay_json_find(x->members, x->n_members, "stream_options");
     char type = pbay_json_type(v);
@@ -212,20 +130,20 @@ static int read_stream_options(struct oa *x, struct err *e)
     if (!v.p || type == '0')
         return 0;
     if (type != 'o') {
-        bad(e, "stream_options", "invalid_type", "\"%s\" must be an object",
-            "stream_options");
+        dl_bad(e, "stream_options", "invalid_type", "\"%s\" must be an object",
+               "stream_options");
         return -1;
     }
     x->include_usage = pbay_json_true(pbay_json_get(v, "include_usage"));
     return 0;
 }
 
-int oa_read_body(struct oa *x, pbay_str body, struct err *e)
+int oa_read_body(struct dialog *x, pbay_str body, struct err *e)
 {
     bool changed = false;
 
     x->body = body;
-    if (scan(x, e) < 0)
+    if (dl_scan(x, e) < 0)
         return -1;
     for (size_t i = 0; i < x->n_members; i++) {
         const struct alias *al = alias_of(x->members[i].k);
@@ -234,8 +152,8 @@ int oa_read_body(struct oa *x, pbay_str body, struct err *e)
     }
     if (changed && rebuild(x, e) < 0)
         return -1;
-    if (required(x, e) < 0 || read_model(x, e) < 0 ||
-        read_bool(x, "stream", &x->stream, e) < 0 ||
+    if (required(x, e) < 0 || dl_read_model(x, e) < 0 ||
+        dl_read_bool(x, "stream", &x->stream, e) < 0 ||
         read_stream_options(x, e) < 0)
         return -1;
     return 0;

@@ -18,19 +18,19 @@
 static void items_begin(void *arg, const struct call_head *h,
                         const struct call_report *r)
 {
-    struct oa *x = arg;
+    struct dialog *x = arg;
 
-    oa_route_headers(x, r);
+    dl_route_headers(x, r);
     x->pass = h->pass;
     x->error_body = h->error_body;
     x->status = h->status;
     x->content_type = arena_dup(&x->req->arena, h->content_type);
     for (size_t i = 0; i < h->n_headers; i++)
-        oa_add_header(x, h->headers[i].k.p, h->headers[i].v);
+        dl_add_header(x, h->headers[i].k.p, h->headers[i].v);
     /* What is not a stream is bounded by max_reply. */
     buf_init(&x->whole, h->pass && !h->stream ? SIZE_MAX / 4 : LIM_REPLY);
     if (x->pass && h->stream && x->stream) {
-        oa_add_header(x, "content-type", x->content_type);
+        dl_add_header(x, "content-type", x->content_type);
         http_reply_begin(x->req, 200, x->headers, x->n_headers);
         x->head_sent = true;
     }
@@ -38,15 +38,15 @@ static void items_begin(void *arg, const struct call_head *h,
 
 static void items_bytes(void *arg, pbay_str raw)
 {
-    struct oa *x = arg;
+    struct dialog *x = arg;
 
     if (x->head_sent)
-        oa_write(x, raw);
+        dl_write(x, raw);
     else if (buf_add(&x->whole, raw) < 0)
         x->lost = true;
 }
 
-static bool wants_base64(const struct oa *x)
+static bool wants_base64(const struct dialog *x)
 {
     return pbay_json_is(
         pbay_json_find(x->members, x->n_members, "encoding_format"), "base64");
@@ -111,7 +111,7 @@ static int put_decoded(struct buf *b, pbay_str base64)
     return rc;
 }
 
-static int put_vector(struct oa *x, const pbay_event *ev)
+static int put_vector(struct dialog *x, const pbay_event *ev)
 {
     struct buf *b = &x->whole;
     int rc = buf_printf(b,
@@ -131,7 +131,7 @@ static int put_vector(struct oa *x, const pbay_event *ev)
 
 static void items_event(void *arg, const pbay_event *ev)
 {
-    struct oa *x = arg;
+    struct dialog *x = arg;
     int rc = 0;
 
     if (ev->type == PBAY_EV_VECTOR) {
@@ -145,7 +145,8 @@ static void items_event(void *arg, const pbay_event *ev)
         x->lost = true;
 }
 
-static void put_end(struct oa *x, const struct call_report *r, struct buf *b)
+static void put_end(struct dialog *x, const struct call_report *r,
+                    struct buf *b)
 {
     unsigned long long in = r->usage.known & PBAY_U_INPUT ? r->usage.input : 0;
     long long now = (long long)(clock_wall(x->d->manager->loop->clock) / 1000);
@@ -175,24 +176,24 @@ static void put_end(struct oa *x, const struct call_report *r, struct buf *b)
     }
 }
 
-static void end_ok(struct oa *x, const struct call_report *r)
+static void end_ok(struct dialog *x, const struct call_report *r)
 {
     struct buf b;
     struct err e;
 
     if (x->lost) {
-        oa_lost(&e);
-        oa_error(x, &e);
+        dl_lost(&e);
+        dl_error(x, &e);
     } else if (x->head_sent) {
         http_reply_end(x->req);
     } else if (x->pass) {
-        oa_add_header(x, "content-type", x->content_type);
+        dl_add_header(x, "content-type", x->content_type);
         http_reply(x->req, x->status, x->headers, x->n_headers,
                    buf_str(&x->whole));
     } else {
         buf_init(&b, LIM_REPLY + LIM_MIB(1));
         put_end(x, r, &b);
-        oa_json(x, 200, buf_str(&b));
+        dl_json(x, 200, buf_str(&b));
         buf_done(&b);
     }
 }
@@ -200,7 +201,7 @@ static void end_ok(struct oa *x, const struct call_report *r)
 static void items_end(void *arg, const struct err *e,
                       const struct call_report *r)
 {
-    struct oa *x = arg;
+    struct dialog *x = arg;
 
     x->call = NULL;
     if (!e || x->error_body) {
@@ -209,15 +210,15 @@ static void items_end(void *arg, const struct err *e,
         http_reply_abort(x->req);
     } else {
         x->n_headers = 0;
-        oa_route_headers(x, r);
-        oa_error(x, e);
+        dl_route_headers(x, r);
+        dl_error(x, e);
     }
 }
 
 static const struct call_sink items_sink = {items_begin, items_bytes,
                                             items_event, items_end};
 
-void oa_items(struct oa *x)
+void oa_items(struct dialog *x)
 {
-    oa_start(x, &items_sink, ITEMS_WANT);
+    dl_start(x, &items_sink, ITEMS_WANT);
 }

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "dialect/anthropic.h"
 #include "dialect/openai.h"
 #include "manager/router.h"
 #include <patchbay/json.h>
@@ -13,7 +14,9 @@ struct list {
     struct buf *out;
     pbay_str only; /* a bare id; empty: all */
     bool found;
-    bool full; /* not everything fits */
+    bool full;              /* not everything fits */
+    bool anthropic;         /* the other API's form of it */
+    struct buf first, last; /* its ids of both ends */
 };
 
 static bool ours(pbay_str key)
@@ -26,22 +29,16 @@ static bool ours(pbay_str key)
     return false;
 }
 
-static int put_model(struct buf *b, const char *provider, pbay_str id,
-                     pbay_str json)
+static int put_openai(struct buf *b, const char *provider, pbay_str name,
+                      pbay_str json)
 {
     pbay_str created = pbay_json_get(json, "created");
     pbay_str owner = pbay_json_get(json, "owned_by");
     pbay_str key, value;
     size_t pos = 0;
-    struct buf name;
-    int rc = 0;
+    int rc = buf_addc(b, "{\"id\":");
 
-    buf_init(&name, LIM_MIB(1));
-    rc |= buf_printf(&name, "%s/", provider);
-    rc |= buf_add(&name, id);
-    rc |= buf_addc(b, "{\"id\":");
-    rc |= buf_json(b, buf_str(&name));
-    buf_done(&name);
+    rc |= buf_json(b, name);
     rc |= buf_addc(b, ",\"object\":\"model\",\"created\":");
     rc |= buf_add(b, pbay_json_type(created) == 'n' ? created : STR("0"));
     rc |= buf_addc(b, ",\"owned_by\":");
@@ -60,6 +57,27 @@ static int put_model(struct buf *b, const char *provider, pbay_str id,
     return rc | buf_addc(b, "}");
 }
 
+static int put_model(struct list *l, const char *provider, pbay_str id,
+                     pbay_str json)
+{
+    struct buf name;
+    int rc;
+
+    buf_init(&name, LIM_MIB(1));
+    rc = buf_printf(&name, "%s/", provider) | buf_add(&name, id);
+    if (l->anthropic) {
+        rc |= an_put_model(l->out, buf_str(&name), json);
+        buf_reset(&l->last, LIM_KIB(4));
+        rc |= buf_json(&l->last, buf_str(&name));
+        if (!l->first.n)
+            rc |= buf_json(&l->first, buf_str(&name));
+    } else {
+        rc |= put_openai(l->out, provider, buf_str(&name), json);
+    }
+    buf_done(&name);
+    return rc;
+}
+
 static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
 {
     struct list *l = arg;
@@ -69,12 +87,12 @@ static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
     if (!l->only.n && l->found && buf_addc(l->out, ",") < 0)
         l->full = true;
     l->found = true;
-    if (put_model(l->out, provider, id, json) < 0)
+    if (put_model(l, provider, id, json) < 0)
         l->full = true;
 }
 
 /* Listed models, then configured ones that the listing lacks. */
-static void put_provider(struct oa *x, const struct instance *in,
+static void put_provider(struct dialog *x, const struct instance *in,
                          struct list *l)
 {
     struct model_index *mi = x->d->manager->models;
@@ -85,38 +103,71 @@ static void put_provider(struct oa *x, const struct instance *in,
             each(l, in->name, str_c(*m), STR("{}"));
 }
 
-static void too_large(struct oa *x)
+static void too_large(struct dialog *x)
 {
     struct err e;
 
     err_clear(&e);
     err_set(&e, ERR_REPLY_TOO_LARGE, "the list of models is too large");
-    oa_error(x, &e);
+    dl_error(x, &e);
 }
 
-static void reply_list(struct oa *x)
+static void list_open(struct dialog *x, struct list *l)
+{
+    l->out = &x->whole;
+    l->anthropic = x->form == &an_form;
+    buf_init(&l->first, LIM_MIB(1));
+    buf_init(&l->last, LIM_MIB(1));
+}
+
+static void list_close(struct list *l)
+{
+    buf_done(&l->first);
+    buf_done(&l->last);
+}
+
+/* There is one page: whatever `limit` says, it is the last. */
+static int put_end(struct list *l)
+{
+    int rc;
+
+    if (!l->anthropic)
+        return buf_addc(l->out, "]}");
+    rc = buf_addc(l->out, "],\"has_more\":false,\"first_id\":");
+    rc |= l->first.n ? buf_add(l->out, buf_str(&l->first))
+                     : buf_addc(l->out, "null");
+    rc |= buf_addc(l->out, ",\"last_id\":");
+    rc |= l->last.n ? buf_add(l->out, buf_str(&l->last))
+                    : buf_addc(l->out, "null");
+    return rc | buf_addc(l->out, "}");
+}
+
+static void reply_list(struct dialog *x)
 {
     const struct snapshot *s = x->d->manager->current;
-    struct list l = {.out = &x->whole};
+    struct list l = {0};
 
-    buf_addc(&x->whole, "{\"object\":\"list\",\"data\":[");
+    list_open(x, &l);
+    buf_addc(&x->whole,
+             l.anthropic ? "{\"data\":[" : "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; s && i < s->n; i++)
         put_provider(x, s->instances[i], &l);
-    if (buf_addc(&x->whole, "]}") < 0 || l.full) {
+    if (put_end(&l) < 0 || l.full)
         too_large(x);
-        return;
-    }
-    oa_json(x, 200, buf_str(&x->whole));
+    else
+        dl_json(x, 200, buf_str(&x->whole));
+    list_close(&l);
 }
 
-static void reply_one(struct oa *x)
+static void reply_one(struct dialog *x)
 {
     const struct snapshot *s = x->d->manager->current;
-    struct list l = {.out = &x->whole, .only = x->model};
+    struct list l = {.only = x->model};
     struct plan plan;
     struct err e;
 
     err_clear(&e);
+    list_open(x, &l);
     if (!s || plan_make(s, x->d->manager->models, PBAY_OP_CHAT, x->model,
                         &x->req->arena, &plan, &e) < 0) {
         /* Not a chat model, perhaps: look at the lists themselves. */
@@ -130,26 +181,27 @@ static void reply_one(struct oa *x)
         if (!l.found && model_index_age(x->d->manager->models, name, 0) < 0)
             each(&l, name, l.only, STR("{}"));
     }
+    list_close(&l);
     if (l.full) {
         too_large(x);
         return;
     }
     if (l.found) {
-        oa_json(x, 200, buf_str(&x->whole));
+        dl_json(x, 200, buf_str(&x->whole));
         return;
     }
     if (!e.kind)
         err_set(&e, ERR_NO_MODEL, "no provider has a model \"%.*s\"",
                 STR_ARG(x->model));
-    oa_error(x, &e);
+    dl_error(x, &e);
 }
 
 static void listed(void *arg)
 {
-    struct oa *x = arg;
+    struct dialog *x = arg;
 
     x->listing = NULL;
-    oa_route_headers(x, NULL);
+    dl_route_headers(x, NULL);
     buf_init(&x->whole, LIM_REPLY);
     if (x->model.n)
         reply_one(x);
@@ -157,7 +209,7 @@ static void listed(void *arg)
         reply_list(x);
 }
 
-void oa_models(struct oa *x, pbay_str id)
+void oa_models(struct dialog *x, pbay_str id)
 {
     struct listing_job *job;
 

@@ -25,7 +25,7 @@ struct choice {
 };
 
 struct oa_render {
-    struct oa *x;
+    struct dialog *x;
     char id[128], model[256];
     int64_t created;
     struct choice *choices;
@@ -57,7 +57,7 @@ static void copy(char *dst, size_t room, pbay_str s)
     dst[n] = '\0';
 }
 
-struct oa_render *oa_render_new(struct oa *x)
+static void *render_new(struct dialog *x)
 {
     struct oa_render *r = calloc(1, sizeof(*r));
 
@@ -84,8 +84,10 @@ static void choice_done(struct choice *c)
     free(c->tools);
 }
 
-void oa_render_free(struct oa_render *r)
+static void render_free(void *arg)
 {
+    struct oa_render *r = arg;
+
     if (!r)
         return;
     for (size_t i = 0; i < r->n; i++)
@@ -94,12 +96,16 @@ void oa_render_free(struct oa_render *r)
     free(r);
 }
 
-void oa_render_begin(struct oa_render *r, pbay_str id, pbay_str model)
+static int render_begin(void *arg, pbay_str id, pbay_str model, struct buf *out)
 {
+    struct oa_render *r = arg;
+
+    (void)out; /* the role goes with the first delta */
     if (id.n)
         copy(r->id, sizeof(r->id), id);
     if (model.n)
         copy(r->model, sizeof(r->model), model);
+    return 0;
 }
 
 static struct choice *choice_at(struct oa_render *r, uint32_t i)
@@ -297,8 +303,9 @@ static int keep_event(struct choice *c, const pbay_event *ev)
     }
 }
 
-int oa_render_event(struct oa_render *r, const pbay_event *ev, struct buf *out)
+static int render_event(void *arg, const pbay_event *ev, struct buf *out)
 {
+    struct oa_render *r = arg;
     struct choice *c;
 
     if (ev->type < PBAY_EV_TEXT || ev->type > PBAY_EV_STOP ||
@@ -408,8 +415,9 @@ static int whole_end(struct oa_render *r, const pbay_usage *usage,
     return rc | buf_addc(o, "}");
 }
 
-int oa_render_end(struct oa_render *r, const pbay_usage *usage, struct buf *o)
+static int render_end(void *arg, const pbay_usage *usage, struct buf *o)
 {
+    struct oa_render *r = arg;
     int rc = 0;
 
     if (!r->x->stream)
@@ -422,3 +430,50 @@ int oa_render_end(struct oa_render *r, const pbay_usage *usage, struct buf *o)
     }
     return rc | buf_addc(o, "data: [DONE]\n\n");
 }
+
+/* --- errors -------------------------------------------------------------- */
+
+size_t oa_error_json(const struct dialog *x, const struct err *e, char *dst,
+                     size_t room)
+{
+    const struct err_class *ec = err_class(e->kind);
+    const char *code = e->code[0] && ec->pass_body ? e->code : ec->openai_code;
+    struct buf b;
+    size_t n;
+
+    (void)x;
+    buf_init(&b, LIM_KIB(16));
+    buf_addc(&b, "{\"error\":{\"message\":");
+    buf_json(&b, str_c(err_text(e)));
+    buf_addc(&b, ",\"type\":");
+    buf_json(&b, str_c(ec->openai_type));
+    buf_addc(&b, ",\"param\":");
+    if (e->param[0])
+        buf_json(&b, str_c(e->param));
+    else
+        buf_addc(&b, "null");
+    buf_addc(&b, ",\"code\":");
+    if (code)
+        buf_json(&b, str_c(code));
+    else
+        buf_addc(&b, "null");
+    buf_addc(&b, "}}");
+    n = b.n < room ? b.n : 0;
+    if (n)
+        memcpy(dst, buf_str(&b).p, n);
+    buf_done(&b);
+    return n;
+}
+
+const struct chat_form oa_form = {
+    .want = PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |
+            PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |
+            PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_WARNING),
+    .error_event = "",
+    .error_json = oa_error_json,
+    .render_new = render_new,
+    .render_free = render_free,
+    .begin = render_begin,
+    .event = render_event,
+    .end = render_end,
+};

@@ -5,6 +5,7 @@
 # which skips them where there is no python3.
 e2e_py = \
 	tests/e2e/access.py \
+	tests/e2e/anthropic_sdk.py \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \
 	tests/e2e/hot_replace.py \
@@ -14,7 +15,9 @@ e2e_py = \
 	tests/e2e/openai_sdk_node.py \
 	tests/e2e/openai_spec.py \
 	tests/e2e/openai_sdk_python.py \
+	tests/e2e/provider_claude.py \
 	tests/e2e/provider_llamacpp.py \
+	tests/e2e/provider_openrouter.py \
 	tests/e2e/soak.py
 
 TESTS += $(e2e_py)
@@ -23,6 +26,7 @@ EXTRA_DIST += $(e2e_py) \
 	tests/e2e/harness.py \
 	tests/e2e/openai-spec/NOTICE \
 	tests/e2e/openai-spec/schemas.json \
+	tests/e2e/anthropic_sdk.mjs \
 	tests/e2e/openai_sdk.mjs \
 	tests/e2e/openai_sdk.py \
 	tests/e2e/openai_sdk_client.py \

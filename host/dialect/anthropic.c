@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* POST /v1/messages and /v1/messages/count_tokens. */
+#include "dialect/anthropic.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "dialect/anthropic_in.h"
+#include "dialect/anthropic_out.h"
+#include <patchbay/json.h>
+
+/* --- the form of an answer ----------------------------------------------- */
+
+static size_t error_json(const struct dialog *x, const struct err *e, char *dst,
+                         size_t room)
+{
+    return an_error_json(e, x ? x->id : "", dst, room);
+}
+
+static void *render_new(struct dialog *x)
+{
+    return an_render_new(x->stream, str_c(x->id + 4), x->model);
+}
+
+static void render_free(void *r)
+{
+    an_render_free(r);
+}
+
+static int begin(void *r, pbay_str id, pbay_str model, struct buf *out)
+{
+    return an_render_begin(r, id, model, out);
+}
+
+static int event(void *r, const pbay_event *ev, struct buf *out)
+{
+    return an_render_event(r, ev, out);
+}
+
+static int end(void *r, const pbay_usage *usage, struct buf *out)
+{
+    return an_render_end(r, usage, out);
+}
+
+const struct chat_form an_form = {
+    .want = PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |
+            PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |
+            PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_BLOCK) |
+            PBAY_WANT(PBAY_EV_WARNING),
+    .error_event = "event: error\n",
+    .error_json = error_json,
+    .render_new = render_new,
+    .render_free = render_free,
+    .begin = begin,
+    .event = event,
+    .end = end,
+};
+
+/* --- requests ------------------------------------------------------------ */
+
+/* Into the request's arena, once: every target that needs it gets the same. */
+static int translate(void *arg, struct call_body *out, struct err *e)
+{
+    struct dialog *x = arg;
+    pbay_kv found[LIM_MEMBERS];
+    pbay_kv *members;
+    struct buf b;
+    int rc;
+
+    buf_init(&b, LIM_HTTP_BODY * 2);
+    rc = an_to_canonical(x->body, &b, e);
+    out->text = rc < 0 ? STR_NONE : arena_dup(&x->req->arena, buf_str(&b));
+    buf_done(&b);
+    if (rc < 0)
+        return -1;
+    members = NULL;
+    if (out->text.p && pbay_json_members(out->text, found, LIM_MEMBERS,
+                                         &out->n_members, NULL) == 0)
+        members =
+            arena_alloc(&x->req->arena, out->n_members * sizeof(*members));
+    if (!members) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        return -1;
+    }
+    memcpy(members, found, out->n_members * sizeof(*members));
+    out->members = members;
+    return 0;
+}
+
+static int read_body(struct dialog *x, pbay_str body, struct err *e)
+{
+    pbay_str messages;
+
+    x->body = body;
+    x->translate = translate;
+    if (dl_scan(x, e) < 0)
+        return -1;
+    messages = pbay_json_find(x->members, x->n_members, "messages");
+    if (pbay_json_type(messages) != 'a') {
+        dl_bad(e, "messages", "invalid_type", "messages: required, a list");
+        return -1;
+    }
+    return dl_read_model(x, e) < 0 ||
+                   dl_read_bool(x, "stream", &x->stream, e) < 0
+               ? -1
+               : 0;
+}
+
+void an_messages(struct dialog *x, pbay_str body)
+{
+    struct err e;
+
+    err_clear(&e);
+    if (read_body(x, body, &e) < 0)
+        dl_error(x, &e);
+    else
+        dl_chat(x);
+}
+
+/* --- counting ------------------------------------------------------------ */
+
+static void count_begin(void *arg, const struct call_head *h,
+                        const struct call_report *r)
+{
+    struct dialog *x = arg;
+
+    (void)h;
+    dl_route_headers(x, r);
+}
+
+static void count_bytes(void *arg, pbay_str raw)
+{
+    (void)arg;
+    (void)raw; /* never: only events are asked for */
+}
+
+static void count_event(void *arg, const pbay_event *ev)
+{
+    struct dialog *x = arg;
+
+    if (ev->type == PBAY_EV_ITEM && str_is(ev->name, "count") &&
+        pbay_json_type(pbay_json_get(ev->json, "input_tokens")) == 'n') {
+        buf_done(&x->whole);
+        buf_init(&x->whole, LIM_KIB(4));
+        buf_addc(&x->whole, "{\"input_tokens\":");
+        buf_add(&x->whole, pbay_json_get(ev->json, "input_tokens"));
+        buf_addc(&x->whole, "}");
+    }
+}
+
+static void count_end(void *arg, const struct err *e,
+                      const struct call_report *r)
+{
+    struct dialog *x = arg;
+    struct err none;
+
+    x->call = NULL;
+    if (!e && !x->whole.n) {
+        err_clear(&none);
+        err_set(&none, PBAY_E_PROTOCOL, "the provider counted nothing");
+        e = &none;
+    }
+    if (e) {
+        x->n_headers = 0;
+        dl_route_headers(x, r);
+        dl_error(x, e);
+    } else {
+        dl_json(x, 200, buf_str(&x->whole));
+    }
+}
+
+static const struct call_sink count_sink = {count_begin, count_bytes,
+                                            count_event, count_end};
+
+void an_count(struct dialog *x, pbay_str body)
+{
+    struct call_body canonical;
+    struct err e;
+
+    err_clear(&e);
+    if (read_body(x, body, &e) < 0 || translate(x, &canonical, &e) < 0) {
+        dl_error(x, &e);
+        return;
+    }
+    /* Counted by events whatever the provider speaks: there is one number. */
+    x->body = canonical.text;
+    x->members =
+        arena_alloc(&x->req->arena, canonical.n_members * sizeof(pbay_kv));
+    if (x->members)
+        memcpy(x->members, canonical.members,
+               canonical.n_members * sizeof(pbay_kv));
+    x->n_members = x->members ? canonical.n_members : 0;
+    x->translate = NULL;
+    x->dialect = STR("canonical/1");
+    x->stream = false;
+    dl_start(x, &count_sink, PBAY_WANT(PBAY_EV_ITEM));
+}
+
+/* --- models -------------------------------------------------------------- */
+
+static int put_date(struct buf *b, pbay_str created)
+{
+    int64_t at = 0;
+    time_t t;
+    struct tm tm;
+    char text[32] = "1970-01-01T00:00:00Z";
+
+    if (pbay_json_i64(created, &at) == 0) {
+        t = (time_t)at;
+        if (gmtime_r(&t, &tm))
+            strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+    return buf_printf(b, "\"%s\"", text);
+}
+
+int an_put_model(struct buf *b, pbay_str id, pbay_str json)
+{
+    pbay_str name = pbay_json_get(json, "name");
+    pbay_str window = pbay_json_get(json, "context_window");
+    pbay_str output = pbay_json_get(json, "max_output");
+
+    int rc = buf_addc(b, "{\"type\":\"model\",\"id\":");
+
+    rc |= buf_json(b, id);
+    rc |= buf_addc(b, ",\"display_name\":");
+    rc |= pbay_json_type(name) == 's' ? buf_add(b, name) : buf_json(b, id);
+    rc |= buf_addc(b, ",\"created_at\":");
+    rc |= put_date(b, pbay_json_get(json, "created"));
+    if (pbay_json_type(window) == 'n') {
+        rc |= buf_addc(b, ",\"max_input_tokens\":");
+        rc |= buf_add(b, window);
+    }
+    if (pbay_json_type(output) == 'n') {
+        rc |= buf_addc(b, ",\"max_tokens\":");
+        rc |= buf_add(b, output);
+    }
+    return rc | buf_addc(b, "}");
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* What all dialects need of a request and a reply. */
+#include "dialect/dialog.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+#include <patchbay/json.h>
+
+/* --- what comes in ------------------------------------------------------- */
+
+void dl_bad(struct err *e, const char *param, const char *code, const char *fmt,
+            ...)
+{
+    char text[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    err_set(e, PBAY_E_INVALID, "%s", text);
+    snprintf(e->param, sizeof(e->param), "%s", param);
+    snprintf(e->code, sizeof(e->code), "%s", code);
+}
+
+static void bad_json(struct err *e, int rc, size_t at)
+{
+    const char *what = rc == PBAY_JSON_DEEP    ? "is nested too deeply"
+                       : rc == PBAY_JSON_UTF8  ? "is not UTF-8"
+                       : rc == PBAY_JSON_TWICE ? "has a member twice"
+                       : rc == PBAY_JSON_FULL  ? "has too many members"
+                                               : "is not valid JSON";
+
+    if (rc == PBAY_JSON_TYPE)
+        err_set(e, ERR_BAD_BODY, "the body must be a JSON object");
+    else
+        err_set(e, ERR_BAD_BODY, "the body %s (at byte %zu)", what, at);
+}
+
+int dl_scan(struct dialog *x, struct err *e)
+{
+    pbay_kv found[LIM_MEMBERS];
+    size_t at = 0;
+    int rc = pbay_json_members(x->body, found, LIM_MEMBERS, &x->n_members, &at);
+
+    if (rc < 0) {
+        x->n_members = 0;
+        bad_json(e, rc, at);
+        return -1;
+    }
+    x->members = arena_alloc(&x->req->arena, x->n_members * sizeof(pbay_kv));
+    if (!x->members) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        return -1;
+    }
+    memcpy(x->members, found, x->n_members * sizeof(pbay_kv));
+    return 0;
+}
+
+int dl_read_bool(struct dialog *x, const char *name, bool *out, struct err *e)
+{
+    pbay_str v = pbay_json_find(x->members, x->n_members, name);
+    char type = pbay_json_type(v);
+
+    if (type == 'b') {
+        *out = pbay_json_true(v);
+    } else if (v.p && type != '0') {
+        dl_bad(e, name, "invalid_type", "\"%s\" must be true or false", name);
+        return -1;
+    }
+    return 0;
+}
+
+int dl_read_model(struct dialog *x, struct err *e)
+{
+    pbay_str v = pbay_json_find(x->members, x->n_members, "model");
+    char *p;
+    int64_t n;
+
+    if (!v.p || pbay_json_type(v) == '0')
+        return 0;
+    p = arena_bytes(&x->req->arena, v.n + 1);
+    n = p ? pbay_json_unescape(v, p, v.n) : -1;
+    if (n < 0) {
+        dl_bad(e, "model", "invalid_type", "\"%s\" must be a string", "model");
+        return -1;
+    }
+    x->model = str_n(p, (size_t)n);
+    return 0;
+}
+
+/* --- what goes out ------------------------------------------------------- */
+
+void dl_add_header(struct dialog *x, const char *name, pbay_str value)
+{
+    char *clean;
+
+    if (x->n_headers == sizeof(x->headers) / sizeof(*x->headers) || !value.n)
+        return;
+    clean = arena_bytes(&x->req->arena, value.n);
+    if (!clean)
+        return;
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned char c = (unsigned char)value.p[i];
+        clean[i] = c < 32 || c > 126 ? '?' : (char)c;
+    }
+    x->headers[x->n_headers++] = (pbay_kv){str_c(name), str_n(clean, value.n)};
+}
+
+void dl_route_headers(struct dialog *x, const struct call_report *r)
+{
+    char n[16];
+
+    dl_add_header(x, "x-request-id", str_c(x->id));
+    if (!r || !r->provider[0])
+        return;
+    snprintf(n, sizeof(n), "%u", r->attempts);
+    dl_add_header(x, "x-patchbay-provider", str_c(r->provider));
+    dl_add_header(x, "x-patchbay-model", r->model);
+    dl_add_header(x, "x-patchbay-attempts", str_c(n));
+}
+
+void dl_json(struct dialog *x, int status, pbay_str body)
+{
+    dl_add_header(x, "content-type", STR("application/json"));
+    http_reply(x->req, status, x->headers, x->n_headers, body);
+}
+
+void dl_lost(struct err *e)
+{
+    err_clear(e);
+    err_set(e, ERR_REPLY_TOO_LARGE,
+            "the answer is larger than this host can show");
+}
+
+static void retry_header(struct dialog *x, const struct err *e)
+{
+    char s[24];
+
+    if (e->retry_after_ms < 0)
+        return;
+    snprintf(s, sizeof(s), "%lld", (long long)(e->retry_after_ms + 999) / 1000);
+    dl_add_header(x, "retry-after", str_c(s));
+}
+
+void dl_error(struct dialog *x, const struct err *e)
+{
+    char body[LIM_KIB(8)];
+    size_t n = x->form->error_json(x, e, body, sizeof(body));
+
+    if (!x->n_headers)
+        dl_add_header(x, "x-request-id", str_c(x->id));
+    retry_header(x, e);
+    if (err_class(e->kind)->status == 401)
+        dl_add_header(x, "www-authenticate", STR("Bearer"));
+    dl_json(x, err_class(e->kind)->status, str_n(body, n));
+}
+
+void dl_write(struct dialog *x, pbay_str bytes)
+{
+    if (bytes.n && http_reply_write(x->req, bytes) > LIM_OUT_HIGH && x->call)
+        call_pause(x->call, true);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The exchange between one HTTP request and one call, shared by all dialects:
+ * who asks, the body, the answer's head, errors, writing with backpressure; and
+ * a chat's sink, which a dialect fills in with its form. */
+#ifndef PB_DIALECT_DIALOG_H
+#define PB_DIALECT_DIALOG_H
+
+#include "base/buf.h"
+#include "dialect/dialect.h"
+#include "manager/listing.h"
+
+struct dialog;
+
+/* How a dialect shows a chat and its errors.  `out` is appended to; results
+ * below 0 mean that it cannot be shown. */
+struct chat_form {
+    uint32_t want;           /* events that it shows */
+    const char *error_event; /* in front of an error's data in a stream */
+    size_t (*error_json)(const struct dialog *x, const struct err *e, char *dst,
+                         size_t room);
+    void *(*render_new)(struct dialog *x);
+    void (*render_free)(void *r);
+    int (*begin)(void *r, pbay_str id, pbay_str model, struct buf *out);
+    int (*event)(void *r, const pbay_event *ev, struct buf *out);
+    int (*end)(void *r, const pbay_usage *usage, struct buf *out);
+};
+
+/* One client request.  In the request's arena. */
+struct dialog {
+    struct dialect *d;
+    const struct chat_form *form;
+    struct http_req *req;
+    struct call *call;
+    struct listing_job *listing;
+    char id[40]; /* request id */
+    pbay_str key_name;
+    int op;
+    pbay_str dialect;
+    bool stream, include_usage;
+    pbay_str body, model;
+    pbay_kv *members;
+    size_t n_members;
+    /* The body in canonical form, when it is not: as call_request.translate;
+     * arg is the dialog. */
+    int (*translate)(void *arg, struct call_body *out, struct err *e);
+    void (*take)(struct dialog *x, pbay_str body); /* when it has come */
+
+    /* the answer */
+    bool pass, error_body, head_sent;
+    bool lost; /* a part of it could not be kept or shown: not a success */
+    int status;
+    pbay_str content_type;
+    struct buf whole; /* a whole reply being collected */
+    void *render;     /* a translated chat: form->render_new() */
+    pbay_kv headers[16];
+    size_t n_headers;
+};
+
+/* --- dialog.c --- */
+void dl_error(struct dialog *x, const struct err *e);
+/* The error that x->lost stands for. */
+void dl_lost(struct err *e);
+void dl_json(struct dialog *x, int status, pbay_str body);
+void dl_add_header(struct dialog *x, const char *name, pbay_str value);
+/* Headers that tell route, attempts and request id. */
+void dl_route_headers(struct dialog *x, const struct call_report *r);
+/* Write, pausing the upstream when the client is slow. */
+void dl_write(struct dialog *x, pbay_str bytes);
+/* x->body checked and its members listed; model and stream read.  0, or -1 with
+ * *e that names the parameter. */
+int dl_scan(struct dialog *x, struct err *e);
+int dl_read_model(struct dialog *x, struct err *e);
+int dl_read_bool(struct dialog *x, const char *name, bool *out, struct err *e);
+/* An INVALID error that names a parameter. */
+void dl_bad(struct err *e, const char *param, const char *code, const char *fmt,
+            ...) __attribute__((format(printf, 4, 5)));
+
+/* --- chat.c --- */
+/* Run the chat that x describes and show it in x->form. */
+void dl_chat(struct dialog *x);
+
+/* --- front.c --- */
+/* Start the call of x; on failure the error is the reply. */
+void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want);
+
+/* --- browser.c --- */
+/* May this request do without a key, or does a web page from elsewhere make a
+ * browser of this machine send it?  0, or -1 with *e. */
+int dl_from_here(const struct dialog *x, struct err *e);
+
+#endif
