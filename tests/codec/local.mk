@@ -18,3 +18,6 @@ TESTS += tests/codec/ollama.sh
 
 dist_check_SCRIPTS += tests/codec/openrouter.sh
 TESTS += tests/codec/openrouter.sh
+
+dist_check_SCRIPTS += tests/codec/claude.sh
+TESTS += tests/codec/claude.sh

@@ -64,3 +64,12 @@ tests_fuzz_fuzz_openrouter_SOURCES = tests/fuzz/fuzz_openrouter.c \
 tests_fuzz_fuzz_openrouter_CPPFLAGS = $(AM_CPPFLAGS)
 tests_fuzz_fuzz_openrouter_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_openrouter
+
+# The codec of claude.so, likewise; requests too.
+check_PROGRAMS += tests/fuzz/fuzz_claude
+TESTS += tests/fuzz/fuzz_claude
+tests_fuzz_fuzz_claude_SOURCES = tests/fuzz/fuzz_claude.c $(fuzz_runner) \
+	$(claude_sources)
+tests_fuzz_fuzz_claude_CPPFLAGS = $(AM_CPPFLAGS)
+tests_fuzz_fuzz_claude_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_claude

@@ -14,6 +14,9 @@
  *   CHAT        an OpenAI chat-completions request (model, messages, tools,
  *               response_format, stop, n, max_completion_tokens, ...; see
  *               https://platform.openai.com/docs/api-reference/chat).
+ *               An assistant message may have "patchbay_blocks": [json, ...],
+ *               the BLOCK events of that answer, to be sent back unchanged;
+ *               those of another provider are to be left out with a WARNING.
  *               -> BEGIN, TEXT ..., STOP, USAGE
  *   EMBED       {"input": string | [string] | [int] | [[int]],
  *               "dimensions"?, "encoding_format"?: "float"|"base64"}

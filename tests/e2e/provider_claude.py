@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: MIT
+"""claude.so behind a whole host: a client that speaks OpenAI's API, and a
+scripted upstream that answers as Anthropic's Messages API does
+(https://platform.claude.com/docs/en/api/messages)."""
+import json
+
+from harness import Host, Upstream, chat, main, send_json, send_stream, sse
+
+KEY = "sk-ant-secret-of-the-test-1234"
+USAGE = {"input_tokens": 10, "cache_creation_input_tokens": 5,
+         "cache_read_input_tokens": 100, "output_tokens": 42,
+         "output_tokens_details": {"thinking_tokens": 12}}
+TOOLS = [{"type": "function", "function": {
+    "name": "get_weather", "parameters": {
+        "type": "object", "properties": {"city": {"type": "string"}}}}}]
+
+
+def message(content, stop="end_turn"):
+    return {"id": "msg_1", "type": "message", "role": "assistant",
+            "model": "claude-sonnet-5", "content": content, "stop_reason": stop,
+            "stop_sequence": None, "usage": USAGE}
+
+
+def event(kind, **more):
+    return b"event: %s\ndata: %s\n\n" % (
+        kind.encode(), json.dumps(dict(more, type=kind)).encode())
+
+
+def start(usage=None):
+    return event("message_start", message=dict(
+        message([], None), usage=dict(USAGE, output_tokens=1)))
+
+
+def block(index, first, *deltas):
+    return [event("content_block_start", index=index, content_block=first)] + \
+        [event("content_block_delta", index=index, delta=d) for d in deltas] + \
+        [event("content_block_stop", index=index)]
+
+
+def end(stop="end_turn"):
+    return [event("message_delta", delta={"stop_reason": stop},
+                  usage={"output_tokens": 42, "input_tokens": None,
+                         "output_tokens_details": {"thinking_tokens": 12}}),
+            event("message_stop")]
+
+
+def text(index, *pieces):
+    return block(index, {"type": "text", "text": ""},
+                 *[{"type": "text_delta", "text": p} for p in pieces])
+
+
+def call(index, name, *pieces):
+    return block(index, {"type": "tool_use", "id": "toolu_%d" % index,
+                         "name": name, "input": {}},
+                 *[{"type": "input_json_delta", "partial_json": p}
+                   for p in pieces])
+
+
+def error(conn, status, kind, words, headers=""):
+    send_json(conn, status, {"type": "error", "error": {
+        "type": kind, "message": words}, "request_id": "req_up"}, headers)
+
+
+def last_text(req):
+    part = req.json["messages"][-1]["content"][-1]
+    return part.get("text") or part.get("type")
+
+
+def streamed(req, conn, said):
+    if said == "tools":
+        return send_stream(conn, [start()] + text(0, "Look.") + call(
+            1, "get_weather", "", '{"city":"Z\\u00', 'fcrich"}') + call(
+            2, "get_weather") + end("tool_use"))
+    if said == "think":
+        return send_stream(conn, [start()] + block(
+            0, {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "thinking_delta", "thinking": "Hm."},
+            {"type": "signature_delta", "signature": "c2ln"}) +
+            text(1, "So.") + end())
+    if said == "midway":
+        return send_stream(conn, [start()] + text(0, "Hel") + [event(
+            "error", error={"type": "overloaded_error",
+                            "message": "Overloaded"})])
+    if said == "cut":
+        return send_stream(conn, [start()] + text(0, "Hel") + end()[:1])
+    return send_stream(conn, [start(), event("ping")] +
+                       text(0, "Hel", "lo") + end())
+
+
+def answer(req, conn):
+    if req.headers.get("x-api-key") != KEY and \
+            req.headers.get("authorization") != "Bearer " + KEY:
+        return error(conn, 401, "authentication_error", "invalid x-api-key")
+    if req.headers.get("anthropic-version") not in ("2026-10-21", "2023-06-01"):
+        return error(conn, 400, "invalid_request_error",
+                     "anthropic-version: required")
+    if req.path.startswith("/v1/models"):
+        return send_json(conn, 200, {"data": [{
+            "type": "model", "id": "claude-sonnet-5", "display_name": "Sonnet",
+            "created_at": "2026-10-01T00:00:00Z", "max_input_tokens": 500000,
+            "max_tokens": 64000}], "has_more": False})
+    if req.path == "/v1/messages/count_tokens":
+        assert "max_tokens" not in req.json and "stream" not in req.json
+        return send_json(conn, 200, {"input_tokens": 2095})
+    assert req.path == "/v1/messages" and req.json["max_tokens"] > 0
+    said = last_text(req)
+    if said == "full":
+        return error(conn, 529, "overloaded_error", "Overloaded")
+    if said == "slow":
+        return error(conn, 429, "rate_limit_error", "Slow down",
+                     "retry-after: 3\r\n")
+    if said == "spent":
+        return error(conn, 400, "invalid_request_error",
+                     "You have reached your spend limit")
+    if said == "long":
+        return error(conn, 400, "invalid_request_error",
+                     "prompt is too long: 210000 tokens > 200000 maximum")
+    if req.json.get("stream"):
+        return streamed(req, conn, said)
+    if said == "tools":
+        return send_json(conn, 200, message(
+            [{"type": "text", "text": "Look."},
+             {"type": "tool_use", "id": "toolu_1", "name": "get_weather",
+              "input": {"city": "Z\u00fcrich"}},
+             {"type": "tool_use", "id": "toolu_2", "name": "get_weather",
+              "input": {}}], "tool_use"))
+    return send_json(conn, 200, message([{"type": "text", "text": "Hello"}]))
+
+
+up = Upstream(answer)
+host = None
+
+
+def section(name="claude", extra="", kind="claude"):
+    return ('%s: { type = "%s"; base_url = "%s"; api_key = "%s"; '
+            '%s };' % (name, kind, up.url, KEY, extra))
+
+
+def ask(body):
+    return host.post("/v1/chat/completions", body)
+
+
+def good(body):
+    status, _, reply = ask(body)
+    assert status == 200, reply
+    return json.loads(reply)
+
+
+def chunks(body):
+    status, _, reply = ask(body)
+    assert status == 200, reply
+    return [json.loads(d) if d != "[DONE]" else d for d in sse(reply)]
+
+
+def joined(events, field="content"):
+    return "".join(c["choices"][0]["delta"].get(field) or "" for c in events
+                   if c != "[DONE]" and c.get("choices"))
+
+
+def finish(events):
+    return [c["choices"][0]["finish_reason"] for c in events
+            if c != "[DONE]" and c.get("choices")
+            and c["choices"][0]["finish_reason"]]
+
+
+def refused(body, model="claude/claude-sonnet-5"):
+    status, _, reply = ask(body)
+    return status, json.loads(reply)["error"]
+
+
+def test_whole():
+    reply = good(chat("claude/claude-sonnet-5"))
+    assert reply["choices"][0]["message"]["content"] == "Hello"
+    assert reply["choices"][0]["finish_reason"] == "stop"
+    assert reply["usage"]["prompt_tokens"] == 115
+    assert reply["usage"]["completion_tokens"] == 42
+    assert reply["usage"]["prompt_tokens_details"]["cached_tokens"] == 100
+    sent = up.requests[-1]
+    assert sent.headers["x-api-key"] == KEY
+    assert "authorization" not in sent.headers
+    assert sent.headers["anthropic-version"] == "2026-10-21"
+    assert sent.json["model"] == "claude-sonnet-5"
+
+
+def test_stream():
+    events = chunks(chat("claude/claude-sonnet-5", True,
+                         stream_options={"include_usage": True}))
+    assert joined(events) == "Hello" and finish(events) == ["stop"]
+    assert events[-1] == "[DONE]"
+    assert events[-2]["usage"]["prompt_tokens"] == 115
+
+
+def test_tools_streamed_and_whole_are_the_same():
+    whole = good(chat("claude/claude-sonnet-5", text="tools", tools=TOOLS))
+    whole = whole["choices"][0]["message"]["tool_calls"]
+    calls = {}
+    events = chunks(chat("claude/claude-sonnet-5", True, "tools", tools=TOOLS))
+    for c in events:
+        for t in (c["choices"][0]["delta"].get("tool_calls", [])
+                  if c != "[DONE]" and c["choices"] else []):
+            have = calls.setdefault(t["index"], {"arguments": ""})
+            have.update({k: t[k] for k in ("id",) if k in t})
+            have["arguments"] += t["function"].get("arguments", "")
+    assert finish(events) == ["tool_calls"]
+    for i, t in enumerate(whole):
+        assert calls[i]["id"] == t["id"]
+        assert json.loads(calls[i]["arguments"]) == \
+            json.loads(t["function"]["arguments"])
+    assert json.loads(whole[0]["function"]["arguments"]) == \
+        {"city": "Z\u00fcrich"}
+
+
+def test_round_trip_of_tools():
+    messages = [{"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "tools"},
+                good(chat("claude/claude-sonnet-5", text="tools",
+                          tools=TOOLS))["choices"][0]["message"],
+                {"role": "tool", "tool_call_id": "toolu_1", "content": "12"},
+                {"role": "tool", "tool_call_id": "toolu_2", "content": "13"}]
+    good({"model": "claude/claude-sonnet-5", "messages": messages,
+          "tools": TOOLS})
+    sent = up.requests[-1].json
+    assert sent["system"] == [{"type": "text", "text": "Be brief."}]
+    assert [m["role"] for m in sent["messages"]] == \
+        ["user", "assistant", "user"]
+    assert [b["type"] for b in sent["messages"][1]["content"]] == \
+        ["text", "tool_use", "tool_use"]
+    assert sent["messages"][1]["content"][1]["input"] == {"city": "Z\u00fcrich"}
+    assert [b["tool_use_id"] for b in sent["messages"][2]["content"]] == \
+        ["toolu_1", "toolu_2"]
+
+
+def test_image_and_schema():
+    good({"model": "claude/claude-sonnet-5", "response_format": {
+        "type": "json_schema", "json_schema": {
+            "name": "p", "schema": {"type": "object"}}},
+        "messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {
+                "url": "data:image/png;base64," + "QUJD" * 100000}},
+            {"type": "text", "text": "What?"}]}]})
+    sent = up.requests[-1].json
+    source = sent["messages"][0]["content"][0]["source"]
+    assert source["media_type"] == "image/png"
+    assert source["data"] == "QUJD" * 100000
+    assert sent["output_config"]["format"] == {
+        "type": "json_schema", "schema": {"type": "object"}}
+
+
+def test_thinking():
+    events = chunks(chat("claude/claude-sonnet-5", True, "think",
+                         reasoning_effort="high"))
+    assert joined(events, "reasoning_content") == "Hm."
+    assert joined(events) == "So."
+    assert up.requests[-1].json["thinking"]["type"] == "adaptive"
+    assert up.requests[-1].json["output_config"] == {"effort": "high"}
+
+
+def test_errors():
+    before = len(up.requests)
+    status, e = refused(chat("claude/claude-sonnet-5", seed=7))
+    assert status == 400 and e["param"] == "seed" and "drop" in e["message"]
+    assert len(up.requests) == before
+    status, e = refused(chat("claude/claude-sonnet-5", text="slow"))
+    assert status == 429
+    status, e = refused(chat("claude/claude-sonnet-5", text="long"))
+    assert status == 400 and e["code"] == "context_length_exceeded"
+
+
+def test_quota_and_overload():
+    # Each on a key and a circuit of its own: they take a provider out.
+    status, e = refused(chat("spent/claude-sonnet-5", text="spent"))
+    assert e["code"] == "insufficient_quota", e
+    status, e = refused(chat("full/claude-sonnet-5", text="full"))
+    assert status in (503, 529), (status, e)
+
+
+def test_stream_that_breaks():
+    for text_ in ("midway", "cut"):
+        status, _, reply = ask(chat("other/claude-sonnet-5", True, text_))
+        assert b"[DONE]" not in reply and b'"error"' in reply, reply
+
+
+def test_configuration():
+    good(chat("older/claude-opus-4-6", temperature=0.2))
+    sent = up.requests[-1]
+    assert sent.headers["anthropic-version"] == "2023-06-01"
+    assert sent.headers["authorization"] == "Bearer " + KEY
+    assert "x-api-key" not in sent.headers
+    assert sent.headers["anthropic-beta"] == "a-1,b-2"
+    assert sent.json["temperature"] == 0.2
+    assert sent.json["max_tokens"] == 2000
+    good(chat("older/claude-opus-4-6", seed=7, n=2))
+    assert "seed" not in up.requests[-1].json
+
+
+def op(name, body, provider="claude"):
+    events = []
+    host.control("op", {"op": name, "provider": provider, "body": body}, events)
+    return [e["json"] for e in events if e["event"] == "item"]
+
+
+def test_count_models_health():
+    assert op("count", chat("claude-sonnet-5")) == [{"input_tokens": 2095}]
+    model, = op("list", {})
+    assert model["id"] == "claude-sonnet-5"
+    assert model["context_window"] == 500000 and model["max_output"] == 64000
+    assert op("health", {})[0]["ok"] is True
+
+
+def test_the_key_is_in_no_log():
+    assert KEY not in host.errors()
+
+
+if __name__ == "__main__":
+    sections = section() + section("spent") + section("full") + \
+        section("other", kind="anthropic") + section(
+            "older", 'api_version = "2023-06-01"; auth_style = "bearer"; '
+            'beta = [ "a-1", "b-2" ]; max_tokens = 2000; '
+            'unsupported = "drop";')
+    with up, Host(providers=sections) as host:
+        main(globals())
