@@ -296,6 +296,18 @@ def test_client_key_is_not_forwarded():
     assert "cookie" not in h and "x-forwarded-for" not in h, h
 
 
+def test_odd_header_values_are_not_our_fault():
+    """What a client may write into a header it does not pay with a 500."""
+    up, host = setting()
+    with up, host:
+        for value in ("a\tb", "", "x; y=\"z\"", "q" * 20000):
+            status, _, body = host.post("/v1/chat/completions", chat("up/m"),
+                                        {"OpenAI-Beta": value})
+            assert status == 200, (value[:20], body)
+            seen = up.requests[-1].headers.get("openai-beta", "")
+            assert seen == value.replace("\t", " "), seen[:20]
+
+
 def disconnect_case(stage):
     """A client that leaves; its upstream must see it within 100 ms."""
     up, host = setting()
