@@ -269,7 +269,7 @@ def test_errors():
 def test_quota_and_overload():
     # Each on a key and a circuit of its own: they take a provider out.
     status, e = refused(chat("spent/claude-sonnet-5", text="spent"))
-    assert e["code"] == "insufficient_quota", e
+    assert e["code"] == "provider_quota_exhausted", e
     status, e = refused(chat("full/claude-sonnet-5", text="full"))
     assert status in (503, 529), (status, e)
 
@@ -305,6 +305,55 @@ def test_count_models_health():
     assert model["id"] == "claude-sonnet-5"
     assert model["context_window"] == 500000 and model["max_output"] == 64000
     assert op("health", {})[0]["ok"] is True
+
+
+def native(**more):
+    body = {"model": "claude/claude-sonnet-5", "max_tokens": 64,
+            "messages": [{"role": "user", "content": [
+                {"type": "text", "text": more.pop("text", "hi")}]}],
+            "a_new_field": {"x": [1, 2.50]}}
+    body.update(more)
+    return body
+
+
+def test_claudes_own_dialect_is_passed_through():
+    status, _, reply = host.post("/v1/messages", native(), {
+        "anthropic-version": "2023-06-01", "anthropic-beta": "c-3"})
+    assert status == 200, reply
+    assert json.loads(reply) == message([{"type": "text", "text": "Hello"}])
+    sent = up.requests[-1]
+    assert b'"a_new_field": {"x": [1, 2.5]}' in sent.body
+    assert sent.json["model"] == "claude-sonnet-5"
+    assert sent.headers["anthropic-version"] == "2023-06-01"
+    assert sent.headers["anthropic-beta"] == "c-3"
+    assert sent.headers["x-api-key"] == KEY
+
+
+def test_betas_of_client_and_configuration():
+    status, _, reply = host.post(
+        "/v1/messages", native(model="older/claude-opus-4-6"),
+        {"anthropic-version": "2026-10-21", "anthropic-beta": "c-3"})
+    assert status == 200, reply
+    sent = up.requests[-1].headers
+    assert sent["anthropic-version"] == "2026-10-21"
+    assert sent["anthropic-beta"] == "a-1,b-2,c-3"
+
+
+def test_stream_of_the_own_dialect():
+    status, _, reply = host.post("/v1/messages", native(
+        stream=True, text="think"), {"anthropic-version": "2026-10-21"})
+    assert status == 200, reply
+    kinds = [json.loads(d)["type"] for d in sse(reply)]
+    assert kinds[0] == "message_start" and kinds[-1] == "message_stop"
+    assert b'"signature": "c2ln"' in reply
+
+
+def test_count_of_the_own_dialect():
+    body = native()
+    del body["max_tokens"], body["a_new_field"]
+    status, _, reply = host.post("/v1/messages/count_tokens", body, {
+        "anthropic-version": "2026-10-21"})
+    assert status == 200 and json.loads(reply) == {"input_tokens": 2095}
 
 
 def test_the_key_is_in_no_log():
