@@ -5,11 +5,20 @@
 # Uninstalled only if nobody has changed it. Each provider's own page goes
 # beside README.md, which refers to it as it lies here.
 conf_files = etc/patchbay.conf \
+	etc/providers.d/claude.conf \
 	etc/providers.d/custom.conf \
+	etc/providers.d/deepseek.conf \
+	etc/providers.d/groq.conf \
+	etc/providers.d/huggingface.conf \
 	etc/providers.d/llamacpp.conf \
 	etc/providers.d/loopback.conf \
+	etc/providers.d/mistral.conf \
 	etc/providers.d/ollama.conf \
-	etc/providers.d/openai.conf
+	etc/providers.d/openai.conf \
+	etc/providers.d/openrouter.conf \
+	etc/providers.d/together.conf \
+	etc/providers.d/vllm.conf \
+	etc/providers.d/xai.conf
 EXTRA_DIST += $(conf_files)
 
 install-data-local:
