@@ -9,9 +9,40 @@
 /* Calls of the latest assistant message that a result is looked for in. */
 #define CALLS_MAX 256
 
+/* So many bytes of a picture are looked at; the server looks at all. */
+#define SOME 256
+
+struct picture {
+    struct picture *next;
+    pbay_str data;
+};
+
+/* What a message has that means something here, found in one walk: a message
+ * with a picture is long. */
+enum {
+    M_ROLE,
+    M_CONTENT,
+    M_REFUSAL,
+    M_NAME,
+    M_TOOL_CALLS,
+    M_FUNCTION_CALL,
+    M_CALL_ID,
+    M_REASONING_CONTENT,
+    M_REASONING,
+    M_COUNT
+};
+static const pbay_str names[M_COUNT] = {
+    PBAY_LIT("role"),         PBAY_LIT("content"),
+    PBAY_LIT("refusal"),      PBAY_LIT("name"),
+    PBAY_LIT("tool_calls"),   PBAY_LIT("function_call"),
+    PBAY_LIT("tool_call_id"), PBAY_LIT("reasoning_content"),
+    PBAY_LIT("reasoning"),
+};
+
 struct place {
     struct body *b;
     size_t message;
+    struct picture *pictures, **last; /* of this message */
     pbay_str calls; /* tool_calls of the latest assistant message */
 };
 
@@ -72,8 +103,9 @@ static int starts(pbay_str s, const char *prefix)
     return s.n >= n && memcmp(s.p, prefix, n) == 0;
 }
 
-/* The base64 of "data:image/png;base64,...."; empty if it is none. */
-static pbay_str payload(pbay_str url)
+/* The base64 of "data:image/png;base64,...."; empty if it is none, as far as
+ * its first `check` bytes tell. */
+static pbay_str payload(pbay_str url, size_t check)
 {
     static const char mark[] = ";base64";
     const char *end = memchr(url.p, ',', url.n < 256 ? url.n : 256);
@@ -87,20 +119,21 @@ static pbay_str payload(pbay_str url)
     if (head > 5 + sizeof mark - 1 && !starts(url, "data:image/"))
         return (pbay_str){NULL, 0};
     data = (pbay_str){end + 1, url.n - head - 1};
-    for (size_t i = 0; i < data.n; i++)
+    for (size_t i = 0; i < data.n && i < check; i++)
         if (!base64_byte(data.p[i]))
             return (pbay_str){NULL, 0};
     return data;
 }
 
-static pbay_rc picture(struct place *at, pbay_str part, size_t i, int *first)
+/* Look at a picture and keep it for later: the text comes before it. */
+static pbay_rc picture(struct place *at, pbay_str url, size_t i)
 {
     static const char name[] = ".image_url";
     struct body *b = at->b;
-    pbay_str image = pbay_json_get(part, "image_url"), url = image, data;
+    struct picture *new;
+    pbay_str data;
+    size_t check = SOME;
 
-    if (pbay_json_type(image) == 'o')
-        url = pbay_json_get(image, "url");
     if (pbay_json_type(url) != 's')
         return wrong(at, "content", i, name, "it must have a url");
     data = inside(url);
@@ -108,71 +141,91 @@ static pbay_rc picture(struct place *at, pbay_str part, size_t i, int *first)
         data = pbay_text(b->o->host, b->c->call, url);
         if (!data.p)
             return PBAY_NOMEM;
+        check = SIZE_MAX; /* what an escape hid must not break out */
     }
     if (!starts(data, "data:"))
         return wrong(at, "content", i, name,
                      "Ollama does not fetch pictures; send the picture itself "
                      "as a URI of the form data:image/png;base64,...");
-    data = payload(data);
+    data = payload(data, check);
     if (!data.n)
         return wrong(at, "content", i, name,
                      "it must be a picture in base64, as in "
                      "data:image/png;base64,...");
-    if (*first) {
-        ol_key(b, "images");
-        ol_open(b, "[");
-    }
-    *first = 0;
-    ol_open(b, "\"");
-    ol_raw(b, data);
-    ol_close(b, "\"");
+    new = b->o->host->alloc(b->c->call, sizeof *new);
+    if (!new)
+        return PBAY_NOMEM;
+    new->data = data;
+    *at->last = new;
+    at->last = &new->next;
     return PBAY_OK;
 }
 
-static pbay_rc pictures(struct place *at, pbay_str parts)
+static void pictures(struct place *at)
 {
-    pbay_str part;
-    size_t pos = 0, i = 0;
-    int first = 1;
-    pbay_rc rc = PBAY_OK;
+    struct body *b = at->b;
 
-    if (pbay_json_type(parts) != 'a')
-        return PBAY_OK;
-    for (; rc == PBAY_OK && pbay_json_next(parts, &pos, NULL, &part); i++)
-        if (pbay_json_is(pbay_json_get(part, "type"), "image_url"))
-            rc = picture(at, part, i, &first);
-    if (!first)
-        ol_close(at->b, "]");
-    return rc;
+    if (!at->pictures)
+        return;
+    ol_key(b, "images");
+    ol_open(b, "[");
+    for (const struct picture *p = at->pictures; p; p = p->next) {
+        ol_open(b, "\"");
+        ol_raw(b, p->data);
+        ol_close(b, "\"");
+    }
+    ol_close(b, "]");
 }
 
 /* --------------------------------------------------------------------- text */
 
-/* A part's text; pictures come later. */
+enum {
+    P_TYPE,
+    P_TEXT,
+    P_REFUSAL,
+    P_IMAGE,
+    P_COUNT
+};
+static const pbay_str part_names[P_COUNT] = {PBAY_LIT("type"), PBAY_LIT("text"),
+                                             PBAY_LIT("refusal"),
+                                             PBAY_LIT("image_url")};
+
+static pbay_rc image(struct place *at, pbay_str value, size_t i)
+{
+    static const pbay_str image_names[2] = {PBAY_LIT("url"),
+                                            PBAY_LIT("detail")};
+    pbay_str f[2] = {value, {NULL, 0}};
+    struct path p;
+    pbay_rc rc;
+
+    if (pbay_json_type(value) == 'o')
+        ol_fields(value, image_names, f, 2);
+    rc = picture(at, f[0], i);
+    if (rc != PBAY_OK || ol_absent(f[1]) || pbay_json_is(f[1], "auto"))
+        return rc;
+    return ol_warn(at->b->o, at->b->c,
+                   path(&p, at, "content", i, ".image_url.detail"),
+                   "dropped: Ollama decides how closely a picture is looked "
+                   "at");
+}
+
+/* A part's text; pictures are kept for later. */
 static pbay_rc part_text(struct place *at, pbay_str part, size_t i,
                          pbay_str *text)
 {
-    pbay_str type = pbay_json_get(part, "type");
-    struct path p;
+    pbay_str f[P_COUNT];
 
+    ol_fields(part, part_names, f, P_COUNT);
     *text = (pbay_str){NULL, 0};
-    if (pbay_json_is(type, "text")) {
-        *text = pbay_json_get(part, "text");
-    } else if (pbay_json_is(type, "refusal")) {
-        *text = pbay_json_get(part, "refusal");
-    } else if (pbay_json_is(type, "image_url")) {
-        pbay_str detail =
-            pbay_json_get(pbay_json_get(part, "image_url"), "detail");
-        if (ol_absent(detail) || pbay_json_is(detail, "auto"))
-            return PBAY_OK;
-        return ol_warn(at->b->o, at->b->c,
-                       path(&p, at, "content", i, ".image_url.detail"),
-                       "dropped: Ollama decides how closely a picture is "
-                       "looked at");
-    } else {
+    if (pbay_json_is(f[P_TYPE], "text"))
+        *text = f[P_TEXT];
+    else if (pbay_json_is(f[P_TYPE], "refusal"))
+        *text = f[P_REFUSAL];
+    else if (pbay_json_is(f[P_TYPE], "image_url"))
+        return image(at, f[P_IMAGE], i);
+    else
         return missing(at, "content", i, ".type",
                        "takes text and pictures alone");
-    }
     if (pbay_json_type(*text) != 's')
         return wrong(at, "content", i, "", "a part must have a text");
     return PBAY_OK;
@@ -201,11 +254,10 @@ static pbay_rc parts(struct place *at, pbay_str list)
     return rc;
 }
 
-static pbay_rc content(struct place *at, pbay_str m)
+static pbay_rc content(struct place *at, const pbay_str *m)
 {
     struct body *b = at->b;
-    pbay_str v = pbay_json_get(m, "content");
-    pbay_str refusal = pbay_json_get(m, "refusal");
+    pbay_str v = m[M_CONTENT], refusal = m[M_REFUSAL];
 
     ol_key(b, "content");
     if (ol_absent(v))
@@ -308,11 +360,10 @@ static pbay_rc old_call(struct place *at, pbay_str fn)
     return rc;
 }
 
-static pbay_rc calls(struct place *at, pbay_str m)
+static pbay_rc calls(struct place *at, const pbay_str *m)
 {
     struct body *b = at->b;
-    pbay_str list = pbay_json_get(m, "tool_calls"), item;
-    pbay_str old = pbay_json_get(m, "function_call");
+    pbay_str list = m[M_TOOL_CALLS], old = m[M_FUNCTION_CALL], item;
     size_t pos = 0, i = 0;
     pbay_rc rc = PBAY_OK;
 
@@ -346,11 +397,10 @@ static pbay_str called(const struct place *at, pbay_str id)
     return (pbay_str){NULL, 0};
 }
 
-static void result_of(struct place *at, pbay_str m)
+static void result_of(struct place *at, const pbay_str *m)
 {
     struct body *b = at->b;
-    pbay_str id = pbay_json_get(m, "tool_call_id");
-    pbay_str name = pbay_json_get(m, "name");
+    pbay_str id = m[M_CALL_ID], name = m[M_NAME];
 
     if (!ol_filled(name))
         name = called(at, id);
@@ -398,88 +448,104 @@ static enum role role_of(pbay_str v, pbay_str *name)
     return NO_ROLE;
 }
 
-/* What a message has that Ollama has not. */
-static pbay_rc left_over(struct place *at, pbay_str m, enum role role)
+/* Its place in `names`, or M_COUNT. */
+static size_t place_of(pbay_str key)
 {
-    static const char *const known[] = {
-        "role",        "content",   "refusal",           "tool_calls",
-        "name",        "reasoning", "reasoning_content", "function_call",
-        "tool_call_id"};
+    size_t i = 0;
+
+    while (i < M_COUNT &&
+           !(names[i].n == key.n && memcmp(names[i].p, key.p, key.n) == 0))
+        i++;
+    return i;
+}
+
+static int is_nothing(pbay_str value)
+{
+    char type = pbay_json_type(value);
+    pbay_str v;
+    size_t pos = 0;
+
+    return type == '0' || ((type == 'a' || type == 'o') &&
+                           !pbay_json_next(value, &pos, NULL, &v));
+}
+
+/* A member of a message that Ollama has not. */
+static pbay_rc left_over(struct place *at, pbay_str key)
+{
     static const char *const labels[] = {"annotations", "patchbay_blocks",
                                          "reasoning_details"};
-    pbay_str key, value, v;
+    char name[OL_NAME];
+    const char *shown = ol_name(key, name);
+    struct path p;
+
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        if (strcmp(shown, labels[i]) == 0)
+            return ol_warn(at->b->o, at->b->c, path(&p, at, shown, WHOLE, ""),
+                           "dropped: it is not of this provider");
+    return missing(at, shown, WHOLE, "",
+                   strcmp(shown, "audio") == 0
+                       ? "takes text and pictures alone"
+                       : "has no such field in a message");
+}
+
+/* The members that mean something, in one walk; the others are told. */
+static pbay_rc members(struct place *at, pbay_str message, pbay_str *m)
+{
+    pbay_str key, value;
     size_t pos = 0;
     pbay_rc rc = PBAY_OK;
 
-    if (role != TOOL && ol_filled(pbay_json_get(m, "name")))
-        rc = missing(at, "name", WHOLE, "",
-                     "has no names of who speaks; put them into the text");
-    while (rc == PBAY_OK && pbay_json_next(m, &pos, &key, &value)) {
-        size_t in = 0, i = 0;
-        struct path p;
-        char name[OL_NAME];
-        char type = pbay_json_type(value);
-        while (
-            i < sizeof known / sizeof *known &&
-            !(strlen(known[i]) == key.n && memcmp(known[i], key.p, key.n) == 0))
-            i++;
-        if (i < sizeof known / sizeof *known || type == '0' ||
-            ((type == 'a' || type == 'o') &&
-             !pbay_json_next(value, &in, NULL, &v)))
-            continue;
-        for (i = 0; i < sizeof labels / sizeof *labels; i++)
-            if (strlen(labels[i]) == key.n &&
-                memcmp(labels[i], key.p, key.n) == 0)
-                break;
-        if (i < sizeof labels / sizeof *labels)
-            rc = ol_warn(at->b->o, at->b->c, path(&p, at, labels[i], WHOLE, ""),
-                         "dropped: it is not of this provider");
-        else if (key.n == 5 && memcmp(key.p, "audio", 5) == 0)
-            rc = missing(at, "audio", WHOLE, "",
-                         "takes text and pictures alone");
-        else
-            rc = missing(at, ol_name(key, name), WHOLE, "",
-                         "has no such field in a message");
+    memset(m, 0, M_COUNT * sizeof *m);
+    while (rc == PBAY_OK && pbay_json_next(message, &pos, &key, &value)) {
+        size_t i = place_of(key);
+        if (i < M_COUNT)
+            m[i] = value;
+        else if (!is_nothing(value))
+            rc = left_over(at, key);
     }
     return rc;
 }
 
-static void thinking(struct body *b, pbay_str m)
+static void thinking(struct body *b, const pbay_str *m)
 {
-    pbay_str v = pbay_json_get(m, "reasoning_content");
+    pbay_str v = m[M_REASONING_CONTENT];
 
     if (!ol_filled(v))
-        v = pbay_json_get(m, "reasoning");
+        v = m[M_REASONING];
     if (!ol_filled(v))
         return;
     ol_key(b, "thinking");
     ol_value(b, v);
 }
 
-static pbay_rc message(struct place *at, pbay_str m)
+static pbay_rc message(struct place *at, pbay_str value)
 {
     struct body *b = at->b;
-    pbay_str name = {NULL, 0};
-    enum role role = role_of(pbay_json_get(m, "role"), &name);
-    pbay_rc rc;
+    pbay_str m[M_COUNT], name = {NULL, 0};
+    pbay_rc rc = members(at, value, m);
+    enum role role = role_of(m[M_ROLE], &name);
 
+    if (rc != PBAY_OK)
+        return rc;
     if (role == NO_ROLE)
         return wrong(at, "role", WHOLE, "",
                      "it must be system, developer, user, assistant or tool");
+    at->pictures = NULL;
+    at->last = &at->pictures;
     ol_open(b, "{");
     ol_key(b, "role");
     ol_value(b, name);
     rc = content(at, m);
-    if (rc == PBAY_OK)
-        rc = pictures(at, pbay_json_get(m, "content"));
+    pictures(at);
     if (rc == PBAY_OK && role == ASSISTANT) {
         thinking(b, m);
         rc = calls(at, m);
     }
-    if (rc == PBAY_OK && role == TOOL)
+    if (role == TOOL)
         result_of(at, m);
-    if (rc == PBAY_OK)
-        rc = left_over(at, m, role);
+    else if (rc == PBAY_OK && ol_filled(m[M_NAME]))
+        rc = missing(at, "name", WHOLE, "",
+                     "has no names of who speaks; put them into the text");
     ol_close(b, "}");
     return rc;
 }

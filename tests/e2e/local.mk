@@ -17,6 +17,7 @@ e2e_py = \
 	tests/e2e/openai_sdk_python.py \
 	tests/e2e/provider_claude.py \
 	tests/e2e/provider_llamacpp.py \
+	tests/e2e/provider_ollama.py \
 	tests/e2e/provider_openrouter.py \
 	tests/e2e/soak.py
 
