@@ -264,6 +264,15 @@ static bool whole(const attempt *a, pbay_rc why, unsigned stops_before)
     return a->stops > stops_before;
 }
 
+static void next_exchange(attempt *a)
+{
+    a->req.step++;
+    a->error_body = STR_NONE;
+    framing_done(&a->framing);
+    a->framed = a->saw_end = a->has_head = false;
+    at_exchange_begin(a);
+}
+
 /* The exchange is complete as HTTP counts it. */
 void at_settle(attempt *a, pbay_rc why)
 {
@@ -278,10 +287,7 @@ void at_settle(attempt *a, pbay_rc why)
         at_fail(a, ERR_INTERNAL,
                 "its plugin asks for one exchange after another");
     } else if (rc == PBAY_AGAIN) {
-        a->req.step++;
-        framing_done(&a->framing);
-        a->framed = a->saw_end = a->has_head = false;
-        at_exchange_begin(a);
+        next_exchange(a);
     } else if (rc < 0) {
         at_fail(a, PBAY_E_PROTOCOL, "the reply could not be read");
     } else if (!whole(a, why, before)) {
@@ -311,6 +317,23 @@ bool at_refused(const attempt *a)
     return a->has_head && (a->head.status < 200 || a->head.status >= 300);
 }
 
+/* A refusal that the codec can do without, a detail of many, say: it said
+ * nothing against it and goes on with another exchange. */
+static bool goes_on(attempt *a)
+{
+    pbay_rc rc;
+
+    if (a->err || a->broken)
+        return false;
+    rc = at_codec_finish(a, PBAY_OK);
+    if (a->silent || a->ended)
+        return true;
+    if (a->err || rc != PBAY_AGAIN || a->req.step + 1 >= LIM_EXCHANGES)
+        return false;
+    next_exchange(a);
+    return true;
+}
+
 /* The refusal is over, or enough of it has come: its status counts, also where
  * its body was cut. */
 void at_end_refused(attempt *a)
@@ -321,7 +344,7 @@ void at_end_refused(attempt *a)
     if (tx)
         tx_cancel(tx);
     framing_end(&a->framing, on_record, a);
-    if (!a->silent && !a->ended)
+    if (!a->silent && !a->ended && !goes_on(a))
         fail_by_status(a);
 }
 

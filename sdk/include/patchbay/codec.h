@@ -125,7 +125,9 @@ typedef struct pbay_codec {
     /* [call] The exchange is over.  why: PBAY_OK, the body is complete;
      * PBAY_END, feed() said so; PBAY_FAIL, it broke off; PBAY_STOPPED, the call
      * was cancelled.  May emit when why is PBAY_OK or PBAY_END.  PBAY_AGAIN
-     * asks for one more exchange, of 16 at most in one attempt.  A streamed
+     * asks for one more exchange, of 16 at most in one attempt; also after a
+     * reply outside 2xx that feed() took with PBAY_OK.  (One that no further
+     * exchange follows is the call's failure.)  A streamed
      * chat whose body ends without PBAY_END counts as truncated unless finish()
      * emits the STOP. */
     pbay_rc (*finish)(void *inst, void *st, pbay_call *call, pbay_rc why);

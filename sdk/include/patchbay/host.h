@@ -32,8 +32,9 @@ typedef struct pbay_host {
      * masked; what a user asked or a model answered does not belong here. */
     void (*log)(const struct pbay_host *host, int32_t level, pbay_str msg);
     /* [call] n zeroed bytes, 16-aligned, that live until finish() or run() has
-     * returned.  NULL past the call's limit (the provider's key call_memory,
-     * 8 MiB by default): the plugin then returns PBAY_NOMEM. */
+     * returned; over several exchanges (PBAY_AGAIN) to the last finish().  NULL
+     * past the call's limit (the provider's key call_memory, 8 MiB by default):
+     * the plugin then returns PBAY_NOMEM. */
     void *(*alloc)(pbay_call *call, size_t n);
     /* [call] Hand an event to the host; everything it points to is borrowed for
      * this call.  PBAY_OK, or PBAY_STOPPED: return at once. */
