@@ -30,12 +30,17 @@
  *   LIST        {} or {"search":text} -> ITEM "model" for each:
  *               {"id", "name"?, "created"?, "owned_by"?, "context_window"?,
  *               "max_output"?, "capabilities"?:[...], "prices"?:{..},
- *               "raw"?: the provider's own object}
+ *               "raw"?: the provider's own object}.  Where a provider tells
+ *               prices, also {"free":b, "sort":"price"|"context"|"created"|
+ *               "name", "capability":word or [word]}; prices are {"currency",
+ *               "unit":"nano" (1e-9 of it), "input"?, "output"?,
+ *               "cache_read"?, "cache_write"?, "reasoning"? for a token, ..}
  *   SHOW        {"model":id} -> one ITEM "model"
  *   PULL        {"model":id} -> ITEM "progress" {"status", "digest"?,
  *               "total"?, "completed"?}, last with "done":true
  *   DELETE      {"model":id} -> nothing
- *   CREDITS     {} -> ITEM "credits" {"total"?, "used"?, "currency"?}
+ *   CREDITS     {} -> ITEM "credits" {"total"?, "used"?, "remaining"?,
+ *               "currency"?}
  *   GENERATION  {"id":..} -> ITEM "generation" {..}
  *   HEALTH      {} -> ITEM "health" {"ok":b,"detail"?}: the cheapest call that
  *               proves address and key
