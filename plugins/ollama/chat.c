@@ -43,6 +43,25 @@ static int in_cloud(pbay_str model)
 
 /* -------------------------------------------------------------------- tools */
 
+/* What of a tool goes up but means nothing there. */
+static pbay_rc ignored(struct body *b, pbay_str tool, size_t i)
+{
+    char at[64];
+
+    if (!ol_absent(pbay_json_get(tool, "cache_control"))) {
+        snprintf(at, sizeof at, "tools[%zu].cache_control", i);
+        if (ol_cache_hint(b->o, b->c, at) != PBAY_OK)
+            return PBAY_STOPPED;
+    }
+    if (!pbay_json_true(
+            pbay_json_get(pbay_json_get(tool, "function"), "strict")))
+        return PBAY_OK;
+    snprintf(at, sizeof at, "tools[%zu].function.strict", i);
+    return ol_warn(b->o, b->c, at,
+                   "ignored: Ollama does not hold a model to the schema of a "
+                   "tool's arguments");
+}
+
 static pbay_rc tools(struct body *b, const pbay_request *req)
 {
     pbay_str list = find(req, "tools"), item;
@@ -67,6 +86,7 @@ static pbay_rc tools(struct body *b, const pbay_request *req)
             ol_open(b, "[");
         }
         ol_value(b, item);
+        rc = ignored(b, item, i);
     }
     if (n)
         ol_close(b, "]");

@@ -135,6 +135,14 @@ pbay_rc ol_warn(struct ollama *o, struct call *c, const char *param,
     return ol_emit(o, c, &ev);
 }
 
+pbay_rc ol_cache_hint(struct ollama *o, struct call *c, const char *param)
+{
+    if (c->hinted)
+        return PBAY_OK;
+    c->hinted = 1;
+    return ol_warn(o, c, param, "dropped: Ollama caches prompts by itself");
+}
+
 /* -------------------------------------------------------------------- text */
 
 pbay_rc ol_emit_text(struct ollama *o, struct call *c, pbay_event *ev,

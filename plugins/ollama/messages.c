@@ -184,11 +184,12 @@ enum {
     P_TEXT,
     P_REFUSAL,
     P_IMAGE,
+    P_CACHE,
     P_COUNT
 };
-static const pbay_str part_names[P_COUNT] = {PBAY_LIT("type"), PBAY_LIT("text"),
-                                             PBAY_LIT("refusal"),
-                                             PBAY_LIT("image_url")};
+static const pbay_str part_names[P_COUNT] = {
+    PBAY_LIT("type"), PBAY_LIT("text"), PBAY_LIT("refusal"),
+    PBAY_LIT("image_url"), PBAY_LIT("cache_control")};
 
 static pbay_rc image(struct place *at, pbay_str value, size_t i)
 {
@@ -214,9 +215,17 @@ static pbay_rc part_text(struct place *at, pbay_str part, size_t i,
                          pbay_str *text)
 {
     pbay_str f[P_COUNT];
+    struct path p;
+    pbay_rc rc;
 
     ol_fields(part, part_names, f, P_COUNT);
     *text = (pbay_str){NULL, 0};
+    if (!ol_absent(f[P_CACHE])) {
+        rc = ol_cache_hint(at->b->o, at->b->c,
+                           path(&p, at, "content", i, ".cache_control"));
+        if (rc != PBAY_OK)
+            return rc;
+    }
     if (pbay_json_is(f[P_TYPE], "text"))
         *text = f[P_TEXT];
     else if (pbay_json_is(f[P_TYPE], "refusal"))
@@ -465,8 +474,9 @@ static int is_nothing(pbay_str value)
     pbay_str v;
     size_t pos = 0;
 
-    return type == '0' || ((type == 'a' || type == 'o') &&
-                           !pbay_json_next(value, &pos, NULL, &v));
+    return type == '0' || (type == 'b' && !pbay_json_true(value)) ||
+           ((type == 'a' || type == 'o') &&
+            !pbay_json_next(value, &pos, NULL, &v));
 }
 
 /* A member of a message that Ollama has not. */
@@ -478,6 +488,13 @@ static pbay_rc left_over(struct place *at, pbay_str key)
     const char *shown = ol_name(key, name);
     struct path p;
 
+    if (strcmp(shown, "cache_control") == 0)
+        return ol_cache_hint(at->b->o, at->b->c,
+                             path(&p, at, shown, WHOLE, ""));
+    if (strcmp(shown, "is_error") == 0)
+        return ol_warn(at->b->o, at->b->c, path(&p, at, shown, WHOLE, ""),
+                       "dropped: to Ollama a result is its text; say there "
+                       "that it is an error");
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
         if (strcmp(shown, labels[i]) == 0)
             return ol_warn(at->b->o, at->b->c, path(&p, at, shown, WHOLE, ""),

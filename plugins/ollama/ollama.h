@@ -41,7 +41,8 @@ struct call {
     uint32_t framing;
     pbay_head head; /* with those headers that an error needs, copied */
     int begun, content, failed, ended;
-    int seen; /* a record of this exchange came */
+    int seen;   /* a record of this exchange came */
+    int hinted; /* the warning about cache_control is out */
     uint32_t n_calls;
     uint32_t seed; /* of ids that are made up */
     pbay_str model;
@@ -134,6 +135,9 @@ const char *ol_name(pbay_str key, char *to);
 /* WARNING: left out or changed, whatever the configuration says. */
 pbay_rc ol_warn(struct ollama *o, struct call *c, const char *param,
                 const char *text);
+/* cache_control at `param`: a hint that may stand in many places, one WARNING
+ * for all of them. */
+pbay_rc ol_cache_hint(struct ollama *o, struct call *c, const char *param);
 /* A JSON string's text, as many events like *ev as it takes; ev->json goes with
  * the first. */
 pbay_rc ol_emit_text(struct ollama *o, struct call *c, pbay_event *ev,
