@@ -337,8 +337,8 @@ def table_aims(req, idle, streams, sizes):
     if req:
         for c in CONNECTIONS:
             out.append(aim(
-                "CPU per request, %d connections: at most 2.2 times nginx's"
-                % c, median(req, ("patchbay", c), "cpu") /
+                "CPU per request, %d connection%s: at most 2.2 times nginx's"
+                % (c, "s" if c > 1 else ""), median(req, ("patchbay", c), "cpu") /
                 median(req, ("nginx", c), "cpu"), 2.2, "%.2f times"))
         base = median(req, ("direct", 1), "p99")
         extra = [median(req, (n, 1), "p99") - base
@@ -422,9 +422,10 @@ def main():
                                       1 if opt.quick else opt.rounds, say)
     finally:
         upstream.stop()
-    out = ["%s. Load average before: %.1f; rounds: %d; loops and workers: %d; "
-           "took %.0f s." % (machine(), load_before, opt.rounds, opt.loops,
-                             time.time() - began), ""]
+    out = ["%s. Load average before: %.1f, with the bench's own after: %.1f; "
+           "rounds: %d; loops and workers: %d; took %.0f s."
+           % (machine(), load_before, os.getloadavg()[0], opt.rounds,
+              opt.loops, time.time() - began), ""]
     if req:
         out += table_requests(req) + ["", "Idle, anonymous and resident: " +
                                       "; ".join(
