@@ -8,9 +8,11 @@
 #define PBAY_LLAMACPP_LLAMA_H
 
 #include "../openai-wire/oai.h"
+#include "disk.h"
 
 struct llama {
     struct openai oai;
+    struct disk disk;      /* models_dir */
     int drop;              /* unsupported = "drop" */
     int count_by_template; /* count_route = "template" */
 };

@@ -14,9 +14,15 @@ static const struct oai_hooks hooks = {.edits = ll_edits, .error = ll_error};
 static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
 {
     struct llama *l = calloc(1, sizeof *l);
+    pbay_rc rc;
 
     if (!l)
         return PBAY_NOMEM;
+    rc = disk_init(&l->disk, host, config);
+    if (rc != PBAY_OK) {
+        free(l);
+        return rc;
+    }
     l->oai = (struct openai){
         .host = host,
         .hooks = &hooks,
@@ -35,7 +41,10 @@ static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
 
 static void destroy(void *inst)
 {
-    free(inst);
+    struct llama *l = inst;
+
+    disk_done(&l->disk);
+    free(l);
 }
 
 /* -------------------------------------------------------------------- codec */
@@ -79,26 +88,50 @@ static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
     return a->op == PBAY_OP_CHAT ? oai_finish(&l->oai, &a->c, why) : PBAY_OK;
 }
 
-static const pbay_codec codec = {
-    .size = sizeof codec,
-    .state_size = sizeof(struct ask),
-    .ops = PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) |
-           PBAY_OP_BIT(PBAY_OP_COUNT) | PBAY_OP_BIT(PBAY_OP_LIST) |
-           PBAY_OP_BIT(PBAY_OP_SHOW) | PBAY_OP_BIT(PBAY_OP_HEALTH) |
-           PBAY_OP_BIT(PBAY_OP_RAW),
-    .dialects = PBAY_LIT("openai.chat/1 openai.embeddings/1"),
-    .build = build,
-    .head = head,
-    .feed = feed,
-    .finish = finish,
+#define OPS_BUT_LIST                                          \
+    (PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) | \
+     PBAY_OP_BIT(PBAY_OP_COUNT) | PBAY_OP_BIT(PBAY_OP_SHOW) | \
+     PBAY_OP_BIT(PBAY_OP_HEALTH) | PBAY_OP_BIT(PBAY_OP_RAW))
+#define CODEC(operations)                                             \
+    {                                                                 \
+        .size = sizeof(pbay_codec), .state_size = sizeof(struct ask), \
+        .ops = (operations),                                          \
+        .dialects = PBAY_LIT("openai.chat/1 openai.embeddings/1"),    \
+        .build = build, .head = head, .feed = feed, .finish = finish, \
+    }
+
+static const pbay_codec codec = CODEC(OPS_BUT_LIST | PBAY_OP_BIT(PBAY_OP_LIST));
+
+/* With models_dir the list is read from files, on a worker thread. */
+static const pbay_codec codec_beside_files = CODEC(OPS_BUT_LIST);
+
+static pbay_rc run(void *inst, pbay_call *call, const pbay_request *req)
+{
+    const struct llama *l = inst;
+
+    return req->op == PBAY_OP_LIST ? disk_list(&l->disk, call, req)
+                                   : PBAY_NOSYS;
+}
+
+static const pbay_native files = {
+    .size = sizeof files,
+    .ops = PBAY_OP_BIT(PBAY_OP_LIST),
+    .run = run,
 };
+
+static int is(pbay_str id, const char *name)
+{
+    return id.n == strlen(name) && memcmp(id.p, name, id.n) == 0;
+}
 
 static const void *extension(void *inst, pbay_str id)
 {
-    (void)inst;
-    if (id.n == sizeof PBAY_EXT_CODEC - 1 &&
-        memcmp(id.p, PBAY_EXT_CODEC, id.n) == 0)
-        return &codec;
+    const struct llama *l = inst;
+
+    if (is(id, PBAY_EXT_CODEC))
+        return l->disk.dir ? &codec_beside_files : &codec;
+    if (is(id, PBAY_EXT_NATIVE) && l->disk.dir)
+        return &files;
     return NULL;
 }
 

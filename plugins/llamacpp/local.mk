@@ -5,8 +5,16 @@ llamacpp_sources = \
 	plugins/llamacpp/llamacpp.c \
 	plugins/llamacpp/llama.h \
 	plugins/llamacpp/manifest.h \
+	plugins/llamacpp/disk.c \
+	plugins/llamacpp/disk.h \
 	plugins/llamacpp/fields.c \
+	plugins/llamacpp/files.c \
+	plugins/llamacpp/files.h \
+	plugins/llamacpp/gguf.c \
+	plugins/llamacpp/gguf.h \
 	plugins/llamacpp/models.c \
+	plugins/llamacpp/path.c \
+	plugins/llamacpp/path.h \
 	plugins/llamacpp/reply.c \
 	plugins/llamacpp/request.c
 

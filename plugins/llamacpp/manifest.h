@@ -10,6 +10,11 @@
     "\"choices\":[" words "],\"doc\":\"" doc "\"}"
 
 #define MANIFEST_KEYS \
+    "{\"name\":\"models_dir\",\"type\":\"string\"," \
+        "\"doc\":\"The directory that llama-server was started with as a " \
+        "router (--models-dir), where this host can read it too. The list of " \
+        "models then comes from the headers of its GGUF files. On WSL " \
+        "D:\\\\models is /mnt/d/models\"}," \
     KEY_WORD("unsupported", "\"refuse\",\"drop\"", "refuse", \
         "Fields of a request that llama-server would ignore though they " \
         "change the answer. refuse: an error that names the field; drop: the " \

@@ -181,6 +181,18 @@ def test_router():
     assert status >= 400 and b"not found" in body, (status, body)
 
 
+def test_files_are_what_the_router_says():
+    served = {m["id"]: m["context_window"] for m in op("list", {}, "router")}
+    files = {m["id"]: m for m in op("list", {}, "files")}
+    assert {k: m["context_window"] for k, m in files.items()} == served
+    assert files["two"]["raw"]["file"] == "two/two-00001-of-00001.gguf"
+    assert files["One"]["raw"]["architecture"] == "llama"
+    shown, = op("show", {"model": "One"}, "files")
+    assert shown["raw"]["status"]["value"] == "unloaded"
+    found, = op("list", {"search": "ONE"}, "files")
+    assert found["id"] == "One"
+
+
 def test_nothing_secret_is_told():
     assert KEY not in host.errors()
     assert "sk-wrong-key-11" not in host.errors()
@@ -200,6 +212,7 @@ if __name__ == "__main__":
                 Host(providers="".join((
                     section("llama", llama), section("vectors", vectors),
                     section("router", router),
+                    section("files", router, 'models_dir = "%s";' % models),
                     section("old", llama, 'count_route = "template";'),
                     section("wrong", llama, key="sk-wrong-key-11")))) as host:
             main(globals())

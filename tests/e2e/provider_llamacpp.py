@@ -238,14 +238,44 @@ def test_from_the_environment():
     assert p.returncode == 0 and "Hello" in p.stdout, (p.stdout, p.stderr)
 
 
+def test_a_directory_that_is_not_there():
+    try:
+        op("list", {}, "gone")
+    except ValueError as e:
+        told = str(e)
+    assert "/nonexistent/models" in told and "No such file" in told, told
+
+
+def test_damaged_files_are_named():
+    names = [m["id"] for m in op("list", {}, "broken")]
+    assert names == [], names
+    assert "bad.gguf: it is no GGUF file" in host.errors()
+
+
+def test_a_path_of_windows():
+    if "microsoft" in os.uname().release.lower():
+        return
+    with Host(providers=section() + section(
+            "windows", 'models_dir = "D:\\\\models";')) as h:
+        state, = [p for p in h.control("providers")["providers"]
+                  if p["name"] == "windows"]
+        assert state["state"] == "failed", state
+        assert "/mnt/d/models" in h.errors()
+        assert "D:" in h.errors()
+
+
 def test_nothing_secret_is_told():
     assert KEY not in host.errors()
     assert "sk-bad-llamacpp-777" not in host.errors()
 
 
 if __name__ == "__main__":
-    with up, Host(providers="".join((
+    with up, tempfile.TemporaryDirectory() as models, Host(providers="".join((
             section(), section("dropping", 'unsupported = "drop";'),
+            section("gone", 'models_dir = "/nonexistent/models";'),
+            section("broken", 'models_dir = "%s";' % models),
             section("badkey", key="sk-bad-llamacpp-777"),
             section("v1").replace(up.url, up.url + "/v1")))) as host:
+        with open(os.path.join(models, "bad.gguf"), "wb") as f:
+            f.write(b"GGML" + bytes(100))
         main(globals())

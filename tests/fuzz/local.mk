@@ -73,3 +73,11 @@ tests_fuzz_fuzz_claude_SOURCES = tests/fuzz/fuzz_claude.c $(fuzz_runner) \
 tests_fuzz_fuzz_claude_CPPFLAGS = $(AM_CPPFLAGS)
 tests_fuzz_fuzz_claude_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_claude
+
+# Its reader of model files' headers.
+check_PROGRAMS += tests/fuzz/fuzz_gguf
+TESTS += tests/fuzz/fuzz_gguf
+tests_fuzz_fuzz_gguf_SOURCES = tests/fuzz/fuzz_gguf.c $(fuzz_runner) \
+	plugins/llamacpp/gguf.c plugins/llamacpp/gguf.h
+tests_fuzz_fuzz_gguf_CPPFLAGS = $(AM_CPPFLAGS)
+long_tests += tests/fuzz/fuzz_gguf

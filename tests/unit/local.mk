@@ -136,3 +136,13 @@ tests_unit_test_cli_LDADD = $(unit_ldadd)
 unit_tests += tests/unit/test_anthropic
 tests_unit_test_anthropic_CFLAGS = $(unit_cflags)
 tests_unit_test_anthropic_LDADD = $(unit_ldadd)
+
+# What llamacpp.so knows of model files.
+unit_tests += tests/unit/test_gguf
+tests_unit_test_gguf_SOURCES = tests/unit/test_gguf.c tests/unit/unit.h \
+	plugins/llamacpp/files.c plugins/llamacpp/files.h \
+	plugins/llamacpp/gguf.c plugins/llamacpp/gguf.h \
+	plugins/llamacpp/path.c plugins/llamacpp/path.h
+tests_unit_test_gguf_CPPFLAGS = $(AM_CPPFLAGS)
+tests_unit_test_gguf_CFLAGS = $(unit_cflags)
+tests_unit_test_gguf_LDADD = $(unit_ldadd)
