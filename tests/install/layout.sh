@@ -53,6 +53,8 @@ expect "no .la file: $la" test -z "$la"
 unit=$root$prefix/lib/systemd/system/patchbay.service
 expect 'the unit starts the program installed' \
     grep -qx "ExecStart=$(variable prefix)/bin/patchbay serve" "$unit"
+expect 'the unit reloads by the program installed' \
+    grep -qx "ExecReload=$(variable prefix)/bin/patchbay reload" "$unit"
 expect 'the unit waits for readiness' grep -qx 'Type=notify' "$unit"
 
 # The program installed with the providers installed, away from the build.
