@@ -19,6 +19,15 @@ static int is_detail(pbay_str block)
            memcmp(type.p, kind, sizeof kind - 1) == 0;
 }
 
+/* Thinking that a dialect only showed: nobody signed it, nobody needs it. */
+static int is_shown(pbay_str block)
+{
+    pbay_str signature = pbay_json_get(block, "signature");
+
+    return pbay_json_is(pbay_json_get(block, "type"), "thinking") &&
+           (pbay_json_type(signature) != 's' || signature.n == 2);
+}
+
 /* The blocks that can be sent, as one member; how many could not. */
 static unsigned put_details(pbay_out *w, pbay_str blocks, int *any)
 {
@@ -29,7 +38,7 @@ static unsigned put_details(pbay_out *w, pbay_str blocks, int *any)
 
     while (pbay_json_next(blocks, &pos, NULL, &block)) {
         if (!is_detail(block)) {
-            left_out++;
+            left_out += !is_shown(block);
             continue;
         }
         if (inside)
@@ -71,7 +80,7 @@ static unsigned rewrite(const struct openai *o, pbay_out *w, pbay_str message)
     } else if (!o->details) {
         pos = 0;
         while (pbay_json_next(blocks, &pos, NULL, &value))
-            left_out++;
+            left_out += !is_shown(value);
     }
     pbay_out_cstr(w, "}");
     return left_out;

@@ -211,6 +211,25 @@ def test_errors_in_a_stream():
         assert any("error" in json.loads(e) for e in events), events
 
 
+def test_blocks_come_back_through_anthropics_dialect():
+    ask_me = {"role": "user", "content": "hi"}
+    body = {"model": "openrouter/anthropic/claude-x", "max_tokens": 9,
+            "messages": [ask_me]}
+    status, _, reply = host.post("/v1/messages", body)
+    assert status == 200, reply
+    content = json.loads(reply)["content"]
+    assert [c["type"] for c in content if c["type"] == "text"], content
+    body["messages"] = [ask_me, {"role": "assistant", "content": content},
+                        ask_me]
+    status, headers, reply = host.post("/v1/messages", body)
+    assert status == 200, reply
+    sent = up.requests[-1].json["messages"][1]
+    assert sent["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "hm", "index": 0}], sent
+    assert "patchbay_blocks" not in sent
+    assert not any("patchbay_blocks" in v for v in headers.values()), headers
+
+
 def test_embeddings():
     status, _, body = host.post("/v1/embeddings", {
         "model": "openrouter/openai/text-embedding-3-small", "input": "a"})
