@@ -8,6 +8,7 @@
  *                      codec lists that dialect; PBAY_RQ_PASS is then set and
  *                      the reply's bytes go back to the client as they are
  *   "openai.embeddings/1", "openai.moderations/1", "openai.images/1" likewise
+ *   "anthropic.messages/1"  likewise: the body of Anthropic's POST /v1/messages
  *   "ollama.chat/1"    likewise: the body of Ollama's POST /api/chat
  *
  * canonical/1 of each operation, and the events that answer it:
