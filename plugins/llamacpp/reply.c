@@ -11,12 +11,7 @@
 
 static int contains(pbay_str s, const char *part)
 {
-    size_t n = strlen(part);
-
-    for (size_t i = 0; i + n <= s.n; i++)
-        if (memcmp(s.p + i, part, n) == 0)
-            return 1;
-    return 0;
+    return s.n && memmem(s.p, s.n, part, strlen(part)) != NULL;
 }
 
 static int is(pbay_str s, const char *text)

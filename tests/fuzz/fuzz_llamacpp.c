@@ -28,42 +28,37 @@ extern pbay_entry_fn pbay_provider_entry;
     "{\"default_generation_settings\":{\"n_ctx\":7},\"modalities\":{" \
     "\"vision\":"                                                     \
     "true},\"endpoint_slots\":true,\"build_info\":\"b1\"}"
-const struct fuzz_seed
-    fuzz_seeds
-        [] =
-            {
-                SEED("\x00\x00" SSE("{\"id\":\"c\",\"model\":\"m\",\"choices\":"
-                                    "[{\"index\":0,\"delta\":"
-                                    "{\"role\":\"assistant\",\"content\":null}}"
-                                    "]}") ":\n\n" SSE("{\"choices\":[{"
-                                                      "\"index\":1,\"delta\":{"
-                                                      "\"content\":\"a\"},"
-                                                      "\"finish_reason\":"
-                                                      "\"stop\"}],\"timings\":{"
-                                                      "\"cache_n\":1,"
-                                                      "\"prompt_n\":2,"
-                                                      "\"predicted_n\":3}}")
-                         SSE("{\"choices\":[],\"usage\":{\"prompt_tokens\":3,"
-                             "\"completion_tokens\":2}}") SSE("[DONE]")),
-                SEED("\x01\x05: ping\r\n\r\n" SSE(
-                    "{\"error\":{\"message\":\"Context size has been "
-                    "exceeded.\","
-                    "\"code\":500,\"type\":\"server_error\"}}")),
-                SEED("\x02\x03{\"choices\":[{\"message\":{\"content\":\"x\"},"
-                     "\"finish_reason\":\"length\"}],\"timings\":{\"predicted_"
-                     "n\":1}}"),
-                SEED("\x03\x07{\"data\":[{\"index\":0,\"embedding\":[0.5,-1e-3]"
-                     "}]}"),
-                SEED("\x04\x01" LISTED),
-                SEED("\x05\x02" LISTED "\0" PROPS
-                     "\0[{\"is_processing\":true},{}]"),
-                SEED("\x06\x02{\"input_tokens\":29}"),
-                SEED("\x07\x09{\"prompt\":\"a\\u00fc\"}\0{\"tokens\":[1,2,3]}"),
-                SEED("\x08\x00{\"status\":\"ok\"}\0" PROPS),
-                SEED(
-                    "\x09\x00{\"error\":{\"message\":\"model \'x\' not found\","
-                    "\"code\":400,\"type\":\"invalid_request_error\"}}"),
-                {NULL, 0},
+const struct fuzz_seed fuzz_seeds[] = {
+    SEED("\x00\x00" SSE("{\"id\":\"c\",\"model\":\"m\",\"choices\":"
+                        "[{\"index\":0,\"delta\":"
+                        "{\"role\":\"assistant\",\"content\":null}}"
+                        "]}") ":\n\n" SSE("{\"choices\":[{"
+                                          "\"index\":1,\"delta\":{"
+                                          "\"content\":\"a\"},"
+                                          "\"finish_reason\":"
+                                          "\"stop\"}],\"timings\":{"
+                                          "\"cache_n\":1,"
+                                          "\"prompt_n\":2,"
+                                          "\"predicted_n\":3}}")
+             SSE("{\"choices\":[],\"usage\":{\"prompt_tokens\":3,"
+                 "\"completion_tokens\":2}}") SSE("[DONE]")),
+    SEED("\x01\x05: ping\r\n\r\n" SSE(
+        "{\"error\":{\"message\":\"Context size has been "
+        "exceeded.\","
+        "\"code\":500,\"type\":\"server_error\"}}")),
+    SEED("\x02\x03{\"choices\":[{\"message\":{\"content\":\"x\"},"
+         "\"finish_reason\":\"length\"}],\"timings\":{\"predicted_"
+         "n\":1}}"),
+    SEED("\x03\x07{\"data\":[{\"index\":0,\"embedding\":[0.5,-1e-3]"
+         "}]}"),
+    SEED("\x04\x01" LISTED),
+    SEED("\x05\x02" LISTED "\0" PROPS "\0[{\"is_processing\":true},{}]"),
+    SEED("\x06\x02{\"input_tokens\":29}"),
+    SEED("\x07\x09{\"prompt\":\"a\\u00fc\"}\0{\"tokens\":[1,2,3]}"),
+    SEED("\x08\x00{\"status\":\"ok\"}\0" PROPS),
+    SEED("\x09\x00{\"error\":{\"message\":\"model 'x' not found\","
+         "\"code\":400,\"type\":\"invalid_request_error\"}}"),
+    {NULL, 0},
 };
 
 #define ASK(op, flags, more)                                         \
