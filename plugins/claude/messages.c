@@ -81,6 +81,34 @@ static void content(struct body *b, const struct message *m, int *n)
     }
 }
 
+/* Members of a message that Claude has nothing like, or that nobody knows. */
+static void members(struct body *b, const struct message *m)
+{
+    static const char *const known[] = {
+        "role", "content", "cache_control", "tool_calls", "function_call",
+        "tool_call_id", "is_error", "refusal", "audio", "reasoning",
+        "reasoning_content", "reasoning_details", "patchbay_blocks",
+        /* of an answer that comes back, for people */
+        "annotations"};
+    int tool = role_of(m->role) == ROLE_TOOL;
+    pbay_str key, value;
+    size_t pos = 0;
+    char name[160];
+
+    while (b->rc == PBAY_OK && pbay_json_next(m->json, &pos, &key, &value)) {
+        size_t i = 0, n = sizeof known / sizeof *known;
+        while (i < n && !cl_is(key, known[i]))
+            i++;
+        if (i < n || is_null(value) || (tool && cl_is(key, "name")))
+            continue;
+        snprintf(name, sizeof name, "messages[%u].%.*s", m->place,
+                 key.n < 64 ? (int)key.n : 0, key.p);
+        body_unsupported(b, name,
+                         cl_is(key, "name") ? "put the name into the text"
+                                            : "leave it out");
+    }
+}
+
 /* ------------------------------------------------------------------- system */
 
 /* All instructions, in one list in front. */
@@ -107,6 +135,7 @@ static void system_list(struct body *b, pbay_str messages, int *any)
             body_warn(b, "messages",
                       "instructions in the middle of the conversation were "
                       "moved to its front");
+        members(b, &m);
         content(b, &m, &n);
     }
     if (begun)
@@ -201,6 +230,7 @@ static void blocks(struct body *b, const struct message *m, int *n)
 {
     pbay_str list = pbay_json_get(m->json, "patchbay_blocks"), block;
     pbay_str reasoning = pbay_json_get(m->json, "reasoning_content");
+    pbay_str details = pbay_json_get(m->json, "reasoning_details");
     char name[96];
     size_t pos = 0;
     int any = 0;
@@ -223,6 +253,10 @@ static void blocks(struct body *b, const struct message *m, int *n)
         body_warn(b, name,
                   "left out: Claude takes its thoughts back only "
                   "with their signature");
+    }
+    if (!is_null(details)) {
+        snprintf(name, sizeof name, "messages[%u].reasoning_details", m->place);
+        body_warn(b, name, "left out: it came from another provider");
     }
 }
 
@@ -275,16 +309,6 @@ static void tool_answer(struct body *b, const struct message *m, int *n)
     body_put(b, "}");
 }
 
-static void user_name(struct body *b, const struct message *m)
-{
-    char name[96];
-
-    if (is_null(pbay_json_get(m->json, "name")))
-        return;
-    snprintf(name, sizeof name, "messages[%u].name", m->place);
-    body_unsupported(b, name, "put the name into the text");
-}
-
 /* ------------------------------------------------------------------- turns */
 
 static int side(int role)
@@ -310,15 +334,13 @@ static void turn_part(struct body *b, pbay_str messages, size_t pos,
             return;
         if (role != only)
             continue;
-        if (role == ROLE_TOOL) {
+        members(b, &m);
+        if (role == ROLE_TOOL)
             tool_answer(b, &m, n);
-        } else if (role == ROLE_USER) {
-            user_name(b, &m);
+        else if (role == ROLE_USER)
             content(b, &m, n);
-        } else {
-            user_name(b, &m);
+        else
             assistant(b, &m, n);
-        }
     }
 }
 

@@ -130,6 +130,15 @@ static int64_t asked_limit(const struct body *b)
     return pbay_json_i64(v, &n) == 0 ? n : -1;
 }
 
+/* What holds where the client does not say: of this model, or of all. */
+static int64_t own_limit(const struct body *b)
+{
+    pbay_str v = pbay_json_get(b->req->model_config, "max_tokens");
+    int64_t n;
+
+    return pbay_json_i64(v, &n) == 0 && n > 0 ? n : b->o->max_tokens;
+}
+
 /* Thinking is part of the output; so a limit of ours leaves room for it. */
 static void max_tokens(struct body *b, int64_t budget, int *any)
 {
@@ -147,7 +156,7 @@ static void max_tokens(struct body *b, int64_t budget, int *any)
     if (counting(b))
         return;
     body_name(b, "max_tokens", any);
-    body_int(b, limit >= 0 ? limit : b->o->max_tokens + budget);
+    body_int(b, limit >= 0 ? limit : own_limit(b) + budget);
 }
 
 /* ----------------------------------------------------------------- sampling */

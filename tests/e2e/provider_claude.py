@@ -3,8 +3,12 @@
 scripted upstream that answers as Anthropic's Messages API does
 (https://platform.claude.com/docs/en/api/messages)."""
 import json
+import os
+import re
+import subprocess
+import tempfile
 
-from harness import Host, Upstream, chat, main, send_json, send_stream, sse
+from harness import PATCHBAY, Host, Upstream, chat, main, send_json, send_stream, sse
 
 KEY = "sk-ant-secret-of-the-test-1234"
 USAGE = {"input_tokens": 10, "cache_creation_input_tokens": 5,
@@ -293,6 +297,36 @@ def test_configuration():
     assert "seed" not in up.requests[-1].json
 
 
+def test_limit_of_one_model():
+    good(chat("older/claude-haiku-4-5"))
+    assert up.requests[-1].json["max_tokens"] == 4096
+    good(chat("older/claude-haiku-4-5", max_tokens=7))
+    assert up.requests[-1].json["max_tokens"] == 7
+
+
+def test_example_file():
+    """Every line of it, without its comment mark, is taken."""
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    with open(os.path.join(top, "etc/providers.d/claude.conf")) as f:
+        lines = [l for l in f if not re.match(r"# \S", l)
+                 and "api_key_file" not in l]
+    text = "".join(l.replace("#", "", 1) if l.startswith("#") else
+                   l.replace("# ", "", 1) for l in lines)
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+        f.write(text)
+        f.flush()
+        env = dict(os.environ, ANTHROPIC_API_KEY=KEY,
+                   PATCHBAY_PLUGIN_PATH=os.environ["PATCHBAY_PROVIDERS"],
+                   PATCHBAY_ALLOW_ANY_OWNER="1")
+        p = subprocess.run([PATCHBAY, "config", "check", "--config", f.name],
+                           env=env, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+    assert p.returncode == 0, p.stdout + text
+    for key in ("max_tokens", "api_version", "auth_style", "unsupported",
+                "beta"):
+        assert "\n        %s = " % key in text, key
+
+
 def op(name, body, provider="claude"):
     events = []
     host.control("op", {"op": name, "provider": provider, "body": body}, events)
@@ -365,6 +399,7 @@ if __name__ == "__main__":
         section("other", kind="anthropic") + section(
             "older", 'api_version = "2023-06-01"; auth_style = "bearer"; '
             'beta = [ "a-1", "b-2" ]; max_tokens = 2000; '
-            'unsupported = "drop";')
+            'unsupported = "drop"; model_config = ( '
+            '{ model = "claude-haiku-4-5"; max_tokens = 4096; } );')
     with up, Host(providers=sections) as host:
         main(globals())

@@ -62,7 +62,8 @@ enum {
     PBAY_EV_CONTENT,
     /* json: what the provider says is left of its rate limits:
      * {"requests":{"limit":N,"remaining":N,"reset_ms":N},"tokens":{...}},
-     * each member optional. */
+     * each member optional; "input_tokens" and "output_tokens" likewise where
+     * the provider counts them apart. */
     PBAY_EV_LIMITS,
     /* name: a request field; text: what was done with it (dropped, changed)
      * because this provider has no such thing. */
