@@ -6,7 +6,8 @@
  * queue.  It is for in-process inference, scanning files, odd protocols.
  * Cancellation is co-operative: emit() returns PBAY_STOPPED, cancelled() turns
  * true, and wake() is called so that a blocking wait can be interrupted.  The
- * configured time-outs of the provider cancel a call too.
+ * configured time-outs of the provider cancel a call too.  run() is to return
+ * soon then: its thread is taken until it has, and the host's end waits for it.
  *
  * Worker threads have all signals blocked but those of faults, and the system's
  * default stack.  How many there are and how long the queue is: workers and
