@@ -318,6 +318,40 @@ START_TEST(test_error_headers)
 }
 END_TEST
 
+/* The time of a reset, in milliseconds or seconds since 1970, by the sender's
+ * clock; it says nothing while there is something left. */
+START_TEST(test_error_reset_time)
+{
+    static const struct {
+        const char *left, *at;
+        int64_t after;
+    } rows[] = {
+        {"0", "784111787000", 10000},
+        {"0", "784111787", -1},
+        {"0", "1784111787", 86400000},
+        {"0", "784111700000", 0},
+        {"3", "784111787000", -1},
+        {"0", "soon", -1},
+        {"0", "-5", -1},
+        {"0", "99999999999999999", -1},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        pbay_kv h[] = {KV("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+                       KV("x-ratelimit-remaining", ""),
+                       KV("x-ratelimit-reset", "")};
+        pbay_head head = {
+            .size = sizeof head, .status = 429, .headers = h, .n_headers = 3};
+        pbay_error e = {.size = sizeof e};
+
+        h[1].v = c(rows[i].left);
+        h[2].v = c(rows[i].at);
+        pbay_error_body(&host, &the_call, &head, c("{\"error\":\"x\"}"), &e);
+        ck_assert_int_eq(e.retry_after_ms, rows[i].after);
+    }
+}
+END_TEST
+
 /* A host with an older, shorter pbay_error is not written past its end. */
 START_TEST(test_error_short)
 {
@@ -489,6 +523,7 @@ int main(void)
     tcase_add_test(t, test_retry_after);
     tcase_add_test(t, test_error_bodies);
     tcase_add_test(t, test_error_headers);
+    tcase_add_test(t, test_error_reset_time);
     tcase_add_test(t, test_error_short);
     tcase_add_test(t, test_error_no_memory);
     tcase_add_test(t, test_error_long);
