@@ -266,7 +266,7 @@ static int is_free(pbay_str model)
 
     return or_amount(pbay_json_get(p, "prompt")) == 0 &&
            or_amount(pbay_json_get(p, "completion")) == 0 &&
-           (!request.n || or_amount(request) <= 0);
+           (!request.n || or_amount(request) == 0);
 }
 
 struct row {
