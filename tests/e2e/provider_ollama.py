@@ -224,6 +224,33 @@ def test_what_goes_up():
     assert up.requests[-1].json["keep_alive"] == -1
 
 
+def test_from_anthropics_api():
+    status, _, body = host.post("/v1/messages", {
+        "model": "oll/llama3", "max_tokens": 9, "system": [
+            {"type": "text", "text": "s", "cache_control":
+             {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": [
+                {"type": "tool_use", "id": "t1", "name": "get_w",
+                 "input": {"city": "Bern"}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "is_error": True,
+                 "content": "closed"}]}]},
+        {"anthropic-version": "2023-06-01"})
+    assert status == 200, body
+    reply = json.loads(body)
+    assert reply["content"][-1]["text"] == "Hello", reply
+    assert reply["stop_reason"] == "end_turn"
+    assert reply["usage"]["output_tokens"] == 29
+    sent = up.requests[-1].json
+    assert sent["messages"][0] == {"role": "system", "content": "s"}
+    assert sent["messages"][2]["tool_calls"][0]["function"]["arguments"] == {
+        "city": "Bern"}
+    assert sent["messages"][3]["tool_name"] == "get_w"
+    assert sent["options"]["num_predict"] == 9
+
+
 def test_a_large_picture():
     data = base64.b64encode(os.urandom(6 << 20)).decode()
     status, _, body = ask({"model": "oll/llama3", "messages": [
