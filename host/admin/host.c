@@ -646,11 +646,12 @@ static void seat_close(void *arg)
 
     if (s == &s->host->seats[0])
         close_listeners(s->host);
+    /* First the calls, so that their clients are told; then the connections. */
+    manager_abort_all(&s->manager, "the host is shutting down");
     if (s->server) {
         http_server_free(s->server);
         s->server = NULL;
     }
-    manager_abort_all(&s->manager, "the host is shutting down");
     loop_stop(s->loop);
 }
 
@@ -689,8 +690,19 @@ static void free_loops(struct host *h)
         loop_free(h->control_seat->loop);
 }
 
+static int64_t calls_under_way(const struct host *h)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < h->n_seats; i++)
+        n += (int64_t)atomic_load(&h->seats[i].manager.active_shown);
+    return n;
+}
+
 void host_free(struct host *h)
 {
+    int64_t cut;
+
     if (!h)
         return;
     control_free(h->control);
@@ -701,11 +713,15 @@ void host_free(struct host *h)
         timer_stop(&h->refresh);
         timer_stop(&h->drain);
     }
+    cut = calls_under_way(h);
     stop_loops(h);
+    if (h->options.serve && h->draining)
+        log_line(LOG_INFO, "host", "ended", log_int("calls_cut", cut), LOG_END);
     native_pool_free(h->pool);
     free_loops(h);
     recorder_free(h->recorder);
     snapshot_free(h->snapshot, &h->modules);
+    stats_free();
     catalogue_done(&h->modules);
     loader_done();
     http_tls_free(h->tls);

@@ -77,11 +77,17 @@ static char *sort_issues(const struct cfg_issues *is, char ***warnings)
 
 static void log_refused(const struct catalogue *c)
 {
-    for (size_t i = 0; i < c->n; i++)
-        if (c->modules[i]->state == MODULE_REFUSED)
-            log_line(LOG_WARN, "module", "a module file is refused",
-                     log_cstr("file", c->modules[i]->path),
-                     log_cstr("reason", c->modules[i]->reason), LOG_END);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct module *m = c->modules[i];
+        if (m->state != MODULE_REFUSED)
+            continue;
+        /* Shadowing is how an operator puts another in front of ours. */
+        log_line(m->shadowed ? LOG_INFO : LOG_WARN, "module",
+                 m->shadowed ? "a module file is passed over"
+                             : "a module file is refused",
+                 log_cstr("file", m->path), log_cstr("reason", m->reason),
+                 LOG_END);
+    }
 }
 
 struct snapshot *host_load(struct host *h, char ***warnings, char **err)
@@ -94,7 +100,6 @@ struct snapshot *host_load(struct host *h, char ***warnings, char **err)
     struct snapshot *s;
 
     catalogue_scan(&h->modules);
-    log_refused(&h->modules);
     v = manifests(&h->modules, &o.n_manifests);
     refused = broken(&h->modules);
     o.manifests = v;
@@ -102,6 +107,14 @@ struct snapshot *host_load(struct host *h, char ***warnings, char **err)
     cfg = v && refused ? cfg_load(&o, &issues) : NULL;
     free(v);
     free(refused);
+    if (cfg && !issues.errors) {
+        /* Before the first line that the configuration may want otherwise. */
+        log_set_level(h->options.log_level
+                          ? (enum log_level)h->options.log_level
+                          : cfg->log_level);
+        log_set_format(cfg->log_format);
+    }
+    log_refused(&h->modules);
     *err = sort_issues(&issues, warnings);
     cfg_issues_done(&issues);
     if (!cfg || *err) {
@@ -111,9 +124,6 @@ struct snapshot *host_load(struct host *h, char ***warnings, char **err)
         errno = EINVAL;
         return NULL;
     }
-    log_set_level(h->options.log_level ? (enum log_level)h->options.log_level
-                                       : cfg->log_level);
-    log_set_format(cfg->log_format);
     loader_set_gen_dir(cfg->gen_dir);
     s = snapshot_new(cfg, &h->modules);
     if (!s) {

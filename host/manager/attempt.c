@@ -75,8 +75,7 @@ static int32_t host_cancelled(const pbay_call *a)
 
 static bool known_event(const pbay_event *ev)
 {
-    return ev && PBAY_HAS(ev, type) && ev->type >= PBAY_EV_BEGIN &&
-           ev->type <= PBAY_EV_WARNING;
+    return ev->type >= PBAY_EV_BEGIN && ev->type <= PBAY_EV_WARNING;
 }
 
 /* An event as this host knows the struct, whatever the plugin's is. */
@@ -122,8 +121,15 @@ pbay_rc at_event(attempt *a, const pbay_event *raw)
 {
     if (a->silent || a->ended || at_gone_wrong(a))
         return PBAY_STOPPED;
+    if (!raw || !PBAY_HAS(raw, type)) {
+        if (at_new_err(a))
+            err_set(a->err, ERR_INTERNAL,
+                    "%s: its plugin emits an event without its size",
+                    a->inst->name);
+        return PBAY_STOPPED;
+    }
     if (!known_event(raw))
-        return PBAY_OK;
+        return PBAY_OK; /* of a later minor */
     pbay_event ev = event_norm(raw);
     switch (ev.type) {
     case PBAY_EV_ERROR:
@@ -214,6 +220,10 @@ void at_fail(attempt *a, int kind, const char *why)
     if (a->err) {
         at_over(a, a->err);
         return;
+    }
+    if (a->no_memory) {
+        kind = ERR_INTERNAL;
+        why = "its plugin needs more memory than call_memory allows";
     }
     err_clear(&e);
     err_set(&e, kind, "%s: %s", a->inst->name, why);

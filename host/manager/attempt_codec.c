@@ -94,6 +94,7 @@ static int on_record(void *arg, pbay_str event, pbay_str data, pbay_str raw)
     at_heard(a);
     t = codec_enter(a);
     rc = a->codec->feed(a->inst->inst, a->state, a, &rec);
+    a->no_memory |= rc == PBAY_NOMEM;
     codec_leave(a, "feed", t);
     if (a->silent || a->ended)
         return 1;
@@ -222,6 +223,7 @@ static void tx_on_head(void *arg, int status, const pbay_kv *headers, size_t n)
     if (PBAY_HAS(a->codec, head) && a->codec->head) {
         int64_t t = codec_enter(a);
         pbay_rc rc = a->codec->head(a->inst->inst, a->state, a, &a->head);
+        a->no_memory |= rc == PBAY_NOMEM;
         codec_leave(a, "head", t);
         if (a->silent || a->ended)
             goto out;
@@ -403,6 +405,7 @@ void at_exchange_begin(attempt *a)
     a->built = true;
     t = codec_enter(a);
     rc = a->codec->build(a->inst->inst, a->state, a, &a->req, &a->x);
+    a->no_memory |= rc == PBAY_NOMEM;
     codec_leave(a, "build", t);
     if (a->silent || a->ended)
         return;

@@ -37,6 +37,7 @@ struct pbay_call {
     struct tx *tx;
     struct framing framing;
     bool framed, saw_end, broken, has_head, reply_pass;
+    bool no_memory; /* a callback said so */
     unsigned stops;
     pbay_head head;
     pbay_str content_type, error_body;

@@ -34,7 +34,10 @@ static void native_on_end(void *arg, pbay_rc rc)
             at_fail(a, ERR_NOT_SUPPORTED,
                     "this provider has no such operation");
         else if (rc < 0)
-            at_fail(a, PBAY_E_UPSTREAM, "the provider failed without a reason");
+            at_fail(a, rc == PBAY_NOMEM ? ERR_INTERNAL : PBAY_E_UPSTREAM,
+                    rc == PBAY_NOMEM
+                        ? "its plugin needs more memory than call_memory allows"
+                        : "the provider failed without a reason");
         else if (a->req.op == PBAY_OP_CHAT && !a->stops)
             at_fail(a, ERR_TRUNCATED, "the answer ended without a stop");
         else
@@ -96,6 +99,7 @@ void at_native_begin(attempt *a, const struct call_request *r)
         .loop = a->m->loop,
         .native = a->inst->native,
         .inst = a->inst->inst,
+        .name = a->inst->name,
         .call = a,
         .req = &a->req,
         .gate = &a->inst->gate,

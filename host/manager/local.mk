@@ -12,4 +12,5 @@ host_sources += \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/router.c host/manager/router.h \
 	host/manager/snapshot.c host/manager/snapshot.h \
+	host/manager/stats.c \
 	host/manager/transcript.c host/manager/transcript.h

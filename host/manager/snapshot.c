@@ -88,7 +88,9 @@ static struct instance *instance_new(const struct cfg_provider *cfg,
         return NULL;
     }
     in = calloc(1, sizeof(*in));
-    if (!in || !(in->name = strdup(cfg->name))) {
+    if (!in || !(in->name = strdup(cfg->name)) ||
+        !(in->stats = stats_of(cfg->name))) {
+        free(in ? in->name : NULL);
         free(in);
         *why = say("out of memory");
         return NULL;

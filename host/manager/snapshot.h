@@ -38,7 +38,7 @@ struct instance {
     uint64_t ops;   /* of codec and native together */
     pbay_host host; /* given to create(); priv is this */
     struct native_gate gate;
-    struct instance_stats stats[LIM_LOOPS + 1];
+    struct instance_stats *stats; /* [LIM_LOOPS + 1], by loop; see stats_of() */
 };
 
 struct snapshot {
@@ -63,6 +63,11 @@ struct snapshot {
 struct snapshot *snapshot_new(struct config *cfg, struct catalogue *modules);
 /* [control] Destroy; no loop holds it any more. */
 void snapshot_free(struct snapshot *s, struct catalogue *modules);
+/* [control] The counters that go by a provider's name: they outlive every
+ * configuration, so that a reload loses none.  NULL without memory. */
+struct instance_stats *stats_of(const char *name);
+/* [control] When no snapshot is left. */
+void stats_free(void);
 struct instance *snapshot_find(const struct snapshot *s, pbay_str name);
 
 #endif

@@ -201,6 +201,7 @@ static void setup(void)
         insts[i].ops = toy_codec.ops;
         attempt_host_table(&insts[i].host, &insts[i]);
         toys[i].self = &insts[i];
+        insts[i].stats = stats_of(names[i]);
     }
     snap.cfg = &cfg;
     snap.instances = inst_list;
@@ -220,6 +221,7 @@ static void teardown(void)
         ck_assert_int_eq(toys[i].builds, toys[i].finishes);
         free(gens[i].times);
     }
+    stats_free();
     transport_free(mgr.transport);
     model_index_free(mgr.models);
     loop_free(loop);
