@@ -34,7 +34,7 @@ struct an_render {
     struct buf content; /* whole: the blocks so far */
     struct buf text;    /* whole: of the open block */
     struct tool *tools;
-    size_t n_tools;
+    size_t n_tools, kept; /* kept: bytes of arguments of all of them */
     bool stopped;
     uint32_t stop;
     struct buf stop_sequence;
@@ -198,40 +198,50 @@ static int close_open(struct an_render *r, struct buf *o)
     return rc;
 }
 
-/* Arguments as the object that Anthropic wants; what is not one becomes {}. */
+/* Arguments as the object that Anthropic wants; {NULL,0} if they are none. */
 static pbay_str input_of(const struct tool *t)
 {
     pbay_str args = buf_str(&t->args);
 
-    if (pbay_json_check(args, NULL) < 0 || pbay_json_type(args) != 'o')
+    if (!t->args.n)
         return STR("{}");
+    if (pbay_json_check(args, NULL) < 0 || pbay_json_type(args) != 'o')
+        return STR_NONE;
     return args;
+}
+
+/* One that was kept, as a whole block. */
+static int flush_tool(struct an_render *r, struct tool *t, struct buf *o)
+{
+    pbay_str input = input_of(t);
+    struct buf b;
+    int rc;
+
+    t->sent = true;
+    if (!input.p)
+        return -1;
+    buf_init(&b, LIM_REPLY);
+    rc = tool_block(t, r->stream ? STR("{}") : input, &b);
+    if (r->stream) {
+        rc |= block_start(r, o, buf_str(&b));
+        if (t->args.n)
+            rc |= delta(r, o, "input_json_delta", "partial_json", input);
+        rc |= block_stop(r, o);
+    } else {
+        rc |= keep_block(r, buf_str(&b));
+    }
+    buf_done(&b);
+    return rc;
 }
 
 /* Tools whose fragments were kept while another block was open. */
 static int flush_tools(struct an_render *r, struct buf *o)
 {
-    struct buf b;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < r->n_tools; i++) {
-        struct tool *t = &r->tools[i];
-        if (t->sent || !t->name.n)
-            continue;
-        t->sent = true;
-        buf_init(&b, LIM_REPLY);
-        rc = tool_block(t, r->stream ? STR("{}") : input_of(t), &b);
-        if (r->stream) {
-            rc |= block_start(r, o, buf_str(&b));
-            if (t->args.n)
-                rc |= delta(r, o, "input_json_delta", "partial_json",
-                            buf_str(&t->args));
-            rc |= block_stop(r, o);
-        } else {
-            rc |= keep_block(r, buf_str(&b));
-        }
-        buf_done(&b);
-    }
+    for (size_t i = 0; rc == 0 && i < r->n_tools; i++)
+        if (!r->tools[i].sent && r->tools[i].name.n)
+            rc = flush_tool(r, &r->tools[i], o);
     return rc;
 }
 
@@ -283,7 +293,8 @@ static int call_event(struct an_render *r, const pbay_event *ev, struct buf *o)
         return ev->text.n ? rc | delta(r, o, "input_json_delta", "partial_json",
                                        ev->text)
                           : rc;
-    return rc | buf_add(&t->args, ev->text);
+    r->kept += ev->text.n;
+    return r->kept > LIM_REPLY ? -1 : rc | buf_add(&t->args, ev->text);
 }
 
 /* --- opaque blocks ------------------------------------------------------- */

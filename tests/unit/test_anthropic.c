@@ -350,6 +350,22 @@ START_TEST(what_cannot_be_shown_is_said)
 }
 END_TEST
 
+START_TEST(arguments_that_are_no_object_are_an_error)
+{
+    static const pbay_event ev = {.type = PBAY_EV_CALL, .id = PBAY_LIT("a"),
+                                  .name = PBAY_LIT("f"),
+                                  .text = PBAY_LIT("[1")};
+    struct an_render *r = an_render_new(false, STR("r"), STR("m"));
+    struct buf out;
+
+    buf_init(&out, LIM_MIB(1));
+    ck_assert_int_eq(an_render_event(r, &ev, &out), 0);
+    ck_assert_int_lt(an_render_end(r, &usage, &out), 0);
+    an_render_free(r);
+    buf_done(&out);
+}
+END_TEST
+
 START_TEST(errors)
 {
     char body[4096];
@@ -383,6 +399,7 @@ int main(void)
     tcase_add_test(tc, streamed_and_whole_are_the_same_message);
     tcase_add_test(tc, answers_come_back);
     tcase_add_test(tc, what_cannot_be_shown_is_said);
+    tcase_add_test(tc, arguments_that_are_no_object_are_an_error);
     tcase_add_test(tc, errors);
     suite_add_tcase(s, tc);
     sr = srunner_create(s);
