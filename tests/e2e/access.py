@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 
-from harness import (BOUND, Host, LOOPBACK, Upstream, chat, completion, main,
+from harness import (BOUND, PROVIDERS, Host, LOOPBACK, Upstream, chat, completion, main,
                      openai_at, read_all, send_json, skip, until)
 
 KEYS = {"full": "pbk_full_0123456789abcdef", "none": "pbk_none_0123456789abcdef",
@@ -494,7 +494,19 @@ def test_secrets_from_files():
 
 
 def test_environment_alone():
-    """No file at all: keys and addresses from the environment."""
+    """Keys and addresses from the environment; one of them for a module that is
+    not installed."""
+    plugins = tempfile.mkdtemp(prefix="patchbay-plugins-")
+    os.chmod(plugins, 0o755)
+    for name in ("openai.so", "loopback.so"):
+        shutil.copy(os.path.join(PROVIDERS, name), plugins)
+    try:
+        environment_alone(plugins)
+    finally:
+        shutil.rmtree(plugins)
+
+
+def environment_alone(plugins):
     with Upstream(lambda r, c: send_json(c, 200, completion())) as up:
         host = Host()
         os.unlink(host.conf)
@@ -502,6 +514,7 @@ def test_environment_alone():
                up.url + "/v1", "ANTHROPIC_API_KEY": "sk-ant-secret-88",
                "CUSTOM_PROVIDER_NAME": "mine", "CUSTOM_PROVIDER_API_KEY":
                "sk-custom-99", "CUSTOM_PROVIDER_BASE_URL": up.url + "/v1",
+               "PATCHBAY_PLUGIN_PATH": plugins,
                "PATCHBAY_CONTROL": host.control_path, "HOME": host.dir,
                "XDG_CONFIG_HOME": host.dir}
         with open(host.conf, "w") as f:
