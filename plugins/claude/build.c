@@ -156,7 +156,7 @@ static int path_byte(unsigned char b)
            (b >= 'a' && b <= 'z') || (b && strchr("-._~", b));
 }
 
-/* `prefix` and then `text` with everything else but letters escaped. */
+/* `prefix` and then `text` with what does not belong into a path escaped. */
 static pbay_str path_with(struct claude *o, struct call *c, const char *prefix,
                           pbay_str text)
 {

@@ -39,8 +39,7 @@
          "temperature, top_p and top_k for any model; 2023-06-01 still takes " \
          "them for models up to Claude 4.6") "," \
     WORD("auth_style", "\"x-api-key\",\"bearer\"", "x-api-key", \
-         "How the key is sent: x-api-key, or bearer for Authorization: Bearer") \
-         "," \
+         "How the key is sent: bearer is Authorization: Bearer") "," \
     KEY("max_tokens", "int", "\"default\":16384,\"min\":1,\"max\":1000000,", \
         "Output limit of requests that have none; the API wants one always") \
         "," \

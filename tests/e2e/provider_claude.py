@@ -8,7 +8,8 @@ import re
 import subprocess
 import tempfile
 
-from harness import PATCHBAY, Host, Upstream, chat, main, send_json, send_stream, sse
+from harness import (PATCHBAY, Host, Upstream, chat, main, send_json,
+                     send_stream, sse)
 
 KEY = "sk-ant-secret-of-the-test-1234"
 USAGE = {"input_tokens": 10, "cache_creation_input_tokens": 5,
@@ -30,7 +31,7 @@ def event(kind, **more):
         kind.encode(), json.dumps(dict(more, type=kind)).encode())
 
 
-def start(usage=None):
+def start():
     return event("message_start", message=dict(
         message([], None), usage=dict(USAGE, output_tokens=1)))
 
@@ -167,7 +168,7 @@ def finish(events):
             and c["choices"][0]["finish_reason"]]
 
 
-def refused(body, model="claude/claude-sonnet-5"):
+def refused(body):
     status, _, reply = ask(body)
     return status, json.loads(reply)["error"]
 
