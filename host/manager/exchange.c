@@ -64,6 +64,17 @@ static const char *base_url(const struct instance *inst, pbay_str base)
     return NULL;
 }
 
+/* A complaint with the thing it is about. */
+static const char *named(struct arena *a, const char *what, pbay_str thing)
+{
+    pbay_str s;
+
+    if (thing.n > 200)
+        thing.n = 200;
+    s = arena_printf(a, "%s: \"%.*s\"", what, STR_ARG(thing));
+    return s.p ? s.p : what;
+}
+
 static int take_headers(const struct instance *inst, const pbay_exchange *x,
                         struct arena *a, struct tx_request *out,
                         const char **why)
@@ -78,12 +89,15 @@ static int take_headers(const struct instance *inst, const pbay_exchange *x,
     }
     for (size_t i = 0; i < x->n_headers; i++) {
         if (!token(x->headers[i].k) || !printable(x->headers[i].v, true)) {
-            *why = "its plugin sets a header that is not well-formed";
+            *why = named(a, "its plugin sets a header that is not well-formed",
+                         x->headers[i].k);
             return -1;
         }
         for (size_t j = 0; j < sizeof(reserved) / sizeof(*reserved); j++)
             if (str_ieq(x->headers[i].k, reserved[j])) {
-                *why = "its plugin sets a header that is the host's to set";
+                *why = named(
+                    a, "its plugin sets a header that is the host's to set",
+                    x->headers[i].k);
                 return -1;
             }
         h[n++] = x->headers[i];
@@ -147,7 +161,8 @@ int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
     if ((x->path.n && x->path.p[0] != '/' && x->path.p[0] != '?') ||
         !printable(x->path, false) ||
         memchr(x->path.p ? x->path.p : "", '#', x->path.n)) {
-        *why = "its plugin describes a path that is not well-formed";
+        *why = named(a, "its plugin describes a path that is not well-formed",
+                     exchange_shown(x->path));
         return -1;
     }
     out->method = x->method;
