@@ -73,6 +73,10 @@ static pbay_rc toy_feed(void *inst, void *st, pbay_call *call,
         t->inside = true;
         emit(t, call, PBAY_EV_TEXT, str_n(d.p + 2, d.n - 2));
         t->inside = false;
+    } else if (str_is(d, "slow")) {
+        int64_t since = clock_us();
+        while (clock_us() - since <= LIM_CALLBACK_US)
+            ;
     } else if (str_is(d, "stop")) {
         emit(t, call, PBAY_EV_STOP, STR_NONE);
     } else if (str_is(d, "end")) {
@@ -558,6 +562,20 @@ START_TEST(garbage_is_a_protocol_error)
 }
 END_TEST
 
+START_TEST(a_callback_that_holds_the_loop_up_is_counted)
+{
+    SCRIPT(URL_A, HEAD(200),
+           DATA("data: t:x\n\ndata: slow\n\ndata: stop\n\ndata: end\n\n"),
+           END(ERR_NONE));
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    ck_assert_uint_ge(gens[0].times[0].slow, 1);
+    ck_assert_uint_gt(gens[0].times[0].max_us, LIM_CALLBACK_US);
+    ck_assert_uint_ge(gens[0].times[0].calls, 6);
+}
+END_TEST
+
 START_TEST(no_connection)
 {
     SCRIPT(URL_A, END(ERR_CONNECT));
@@ -744,7 +762,7 @@ int main(void)
         own_error_body_passes_where_it_may,
         status_classifies_what_the_codec_does_not,
         garbage_is_a_protocol_error,
-        no_connection,
+        a_callback_that_holds_the_loop_up_is_counted, no_connection,
         codec_may_ask_for_another_exchange,
         codec_may_not_ask_for_ever,
         codec_may_not_answer_for_the_provider,
