@@ -26,8 +26,7 @@ major=$(sed -n 's/^#define PBAY_ABI_MAJOR \([0-9]*\)u$/\1/p' \
 expect "patchbay.pc and the headers agree about the ABI's major" \
     test "$(variable abi_major)" = "${major:?}"
 
-for path in "$prefix/bin/patchbay" "$plugindir/openai.so" \
-    "$plugindir/loopback.so" "$confdir/patchbay.conf" \
+for path in "$prefix/bin/patchbay" "$confdir/patchbay.conf" \
     "$prefix/share/man/man1/patchbay.1" \
     "$prefix/share/man/man5/patchbay.conf.5" \
     "$prefix/share/bash-completion/completions/patchbay" \
@@ -38,8 +37,6 @@ for path in "$prefix/bin/patchbay" "$plugindir/openai.so" \
     "$prefix/share/doc/patchbay/sdk/README.md" \
     "$prefix/share/doc/patchbay/sdk/example/echo.c" \
     "$prefix/share/doc/patchbay/sdk/example/transcripts/answer.jsonl" \
-    "$prefix/share/doc/patchbay/plugins/openai/README.md" \
-    "$prefix/share/doc/patchbay/plugins/loopback/README.md" \
     "$prefix/lib/systemd/system/patchbay.service"; do
     expect "installed: $path" test -s "$root$path"
 done
@@ -62,9 +59,17 @@ PATCHBAY_PLUGIN_PATH=$root$plugindir
 export PATCHBAY_PLUGIN_PATH
 quiet "$root$prefix/bin/patchbay" plugins
 cp "$work/out" "$work/plugins"
-for id in openai loopback; do
-    expect "the program installed lists $id" grep -qw "$id" "$work/plugins"
+providers=0
+for so in "${PATCHBAY_PROVIDERS:?}"/*.so; do
+    id=$(basename "$so" .so)
+    providers=$((providers + 1))
+    expect "the provider $id is installed" cmp "$so" "$root$plugindir/$id.so"
+    expect "the provider $id has its page" \
+        test -s "$root$prefix/share/doc/patchbay/plugins/$id/README.md"
+    expect "the program installed takes $id" \
+        grep -qE "^$id .* (found|loaded) " "$work/plugins"
 done
+expect 'openai and loopback are among the providers' test $providers -ge 2
 
 # An administrator's configuration survives the next installation.
 echo '# mine' >"$root$confdir/patchbay.conf"
