@@ -746,6 +746,11 @@ START_TEST(slow_reader)
 {
     start();
     int fd = client_open(&h);
+    /* Little room, so that how often it is full does not depend on how much
+     * the kernel would lend. */
+    int room = 16384;
+    ck_assert_int_eq(
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
     client_send(fd, GET("/big"));
     harness_wait(&h, &h.begun, 1);
     client_read(fd, &r, false);
