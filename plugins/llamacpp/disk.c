@@ -22,7 +22,9 @@ pbay_rc disk_init(struct disk *d, const pbay_host *host, pbay_str config)
     *d = (struct disk){.host = host};
     if (!oai_take_string(config, "models_dir", "", &given))
         return PBAY_NOMEM;
-    text = given.n ? strndup(given.p, given.n) : NULL;
+    text = given.n ? calloc(1, given.n + 1) : NULL;
+    if (text)
+        memcpy(text, given.p, given.n);
     free((void *)(uintptr_t)given.p);
     if (!text)
         return given.n ? PBAY_NOMEM : PBAY_OK;
