@@ -252,7 +252,7 @@ def test_one_mebibyte_prompt():
         text = "wort " * 210000
         status, _, _ = host.post("/v1/chat/completions", chat("up/m", text=text))
         assert status == 200
-    assert up.requests[-1].json["messages"][0]["content"] == text
+    assert posts(up)[-1].json["messages"][0]["content"] == text
 
 
 def test_aliases():
@@ -263,7 +263,7 @@ def test_aliases():
                                         chat("up/m", **more))
             return status, json.loads(body)
         assert send(temp=0.5, nucleus_sampling=0.9, max_length=7)[0] == 200
-        got = up.requests[-1].json
+        got = posts(up)[-1].json
         assert got["temperature"] == 0.5 and got["top_p"] == 0.9, got
         assert 7 in (got.get("max_completion_tokens"), got.get("max_tokens"))
         assert "temp" not in got and "nucleus_sampling" not in got
@@ -281,7 +281,7 @@ def test_unknown_fields_pass_untouched():
                b'"messages":[{"role":"user","content":"hi"}]}')
         status, _, body = host.post("/v1/chat/completions", raw)
         assert status == 200 and json.loads(body) == completion()
-    got = up.requests[-1].body
+    got = posts(up)[-1].body
     assert got == raw.replace(b'"up/m"', b'"m"'), got
 
 
@@ -291,7 +291,7 @@ def test_client_key_is_not_forwarded():
         host.post("/v1/chat/completions", chat("up/m"),
                   {"Authorization": "Bearer sk-client-secret",
                    "Cookie": "a=b", "X-Forwarded-For": "1.2.3.4"})
-    h = up.requests[-1].headers
+    h = posts(up)[-1].headers
     assert h["authorization"] == "Bearer sk-upstream-secret-1234", h
     assert "cookie" not in h and "x-forwarded-for" not in h, h
 
@@ -304,7 +304,7 @@ def test_odd_header_values_are_not_our_fault():
             status, _, body = host.post("/v1/chat/completions", chat("up/m"),
                                         {"OpenAI-Beta": value})
             assert status == 200, (value[:20], body)
-            seen = up.requests[-1].headers.get("openai-beta", "")
+            seen = posts(up)[-1].headers.get("openai-beta", "")
             assert seen == value.replace("\t", " "), seen[:20]
 
 

@@ -748,7 +748,7 @@ START_TEST(slow_reader)
     int fd = client_open(&h);
     /* Little room, so that how often it is full does not depend on how much
      * the kernel would lend. */
-    int room = 16384;
+    int room = 262144;
     ck_assert_int_eq(
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
     client_send(fd, GET("/big"));
