@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "manager/call.h"
@@ -562,14 +563,33 @@ START_TEST(garbage_is_a_protocol_error)
 }
 END_TEST
 
-START_TEST(a_callback_that_holds_the_loop_up_is_counted)
+START_TEST(a_callback_that_holds_the_loop_up_is_named)
 {
+    static char text[8192];
+    FILE *log = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    size_t n;
+
     SCRIPT(URL_A, HEAD(200),
            DATA("data: t:x\n\ndata: slow\n\ndata: stop\n\ndata: end\n\n"),
            END(ERR_NONE));
+    ck_assert_ptr_nonnull(log);
+    ck_assert_int_ge(saved, 0);
+    ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
+    log_set_level(LOG_WARN);
     ask("a/m", false);
     run(100);
+    log_set_level(LOG_ERROR);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(log);
+    n = fread(text, 1, sizeof(text) - 1, log);
+    text[n] = '\0';
+    fclose(log);
     ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    ck_assert_msg(strstr(text, "held up the event loop") &&
+                      strstr(text, "provider=a") &&
+                      strstr(text, "callback=feed"), "%s", text);
     ck_assert_uint_ge(gens[0].times[0].slow, 1);
     ck_assert_uint_gt(gens[0].times[0].max_us, LIM_CALLBACK_US);
     ck_assert_uint_ge(gens[0].times[0].calls, 6);
@@ -762,7 +782,7 @@ int main(void)
         own_error_body_passes_where_it_may,
         status_classifies_what_the_codec_does_not,
         garbage_is_a_protocol_error,
-        a_callback_that_holds_the_loop_up_is_counted, no_connection,
+        a_callback_that_holds_the_loop_up_is_named, no_connection,
         codec_may_ask_for_another_exchange,
         codec_may_not_ask_for_ever,
         codec_may_not_answer_for_the_provider,
