@@ -46,12 +46,21 @@ static int end(void *r, const pbay_usage *usage, struct buf *out)
     return an_render_end(r, usage, out);
 }
 
+static int broken(struct dialog *x, const struct err *e, struct buf *out)
+{
+    char body[LIM_KIB(8)];
+    size_t n = an_error_json(e, x->id, body, sizeof(body));
+
+    return buf_addc(out, "event: error\ndata: ") |
+           buf_add(out, str_n(body, n)) | buf_addc(out, "\n\n");
+}
+
 const struct chat_form an_form = {
     .want = PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |
             PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |
             PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_BLOCK) |
             PBAY_WANT(PBAY_EV_WARNING),
-    .error_event = "event: error\n",
+    .broken = broken,
     .error_json = error_json,
     .render_new = render_new,
     .render_free = render_free,
@@ -110,7 +119,7 @@ static int read_body(struct dialog *x, pbay_str body, struct err *e)
                : 0;
 }
 
-void an_messages(struct dialog *x, pbay_str body)
+static void messages(struct dialog *x, pbay_str body)
 {
     struct err e;
 
@@ -176,7 +185,7 @@ static void count_end(void *arg, const struct err *e,
 static const struct call_sink count_sink = {count_begin, count_bytes,
                                             count_event, count_end};
 
-void an_count(struct dialog *x, pbay_str body)
+static void count(struct dialog *x, pbay_str body)
 {
     struct call_body canonical;
     struct err e;
@@ -240,3 +249,20 @@ int an_put_model(struct buf *b, pbay_str id, pbay_str json)
     }
     return rc | buf_addc(b, "}");
 }
+
+const struct dl_route an_routes[] = {
+    {.method = "POST",
+     .path = "/v1/messages",
+     .op = PBAY_OP_CHAT,
+     .dialect = "anthropic.messages/1",
+     .right = RIGHT_CHAT,
+     .form = &an_form,
+     .take = messages},
+    {.method = "POST",
+     .path = "/v1/messages/count_tokens",
+     .op = PBAY_OP_COUNT,
+     .right = RIGHT_CHAT,
+     .form = &an_form,
+     .take = count},
+    {.method = NULL},
+};

@@ -8,8 +8,12 @@
 
 static void stream_begin(struct dialog *x, pbay_str content_type)
 {
+    const char *own = x->form->stream_type;
+
     dl_add_header(x, "content-type",
-                  content_type.n ? content_type : STR("text/event-stream"));
+                  content_type.n ? content_type
+                  : own          ? str_c(own)
+                                 : STR("text/event-stream"));
     dl_add_header(x, "cache-control", STR("no-cache"));
     http_reply_begin(x->req, 200, x->headers, x->n_headers);
     x->head_sent = true;
@@ -113,17 +117,30 @@ static void end_translated(struct dialog *x, const struct call_report *r)
     buf_done(&out);
 }
 
-/* A stream that fails ends with an error event and without its end mark. */
-static void end_broken(struct dialog *x, const struct err *e)
+static int put_broken(struct dialog *x, const struct err *e, struct buf *out)
 {
     char body[LIM_KIB(8)];
     size_t n = x->form->error_json(x, e, body, sizeof(body));
 
-    http_reply_write(x->req, str_c(x->form->error_event));
-    http_reply_write(x->req, STR("data: "));
-    http_reply_write(x->req, str_n(body, n));
-    http_reply_write(x->req, STR("\n\n"));
-    http_reply_end(x->req);
+    return buf_addc(out, "data: ") | buf_add(out, str_n(body, n)) |
+           buf_addc(out, "\n\n");
+}
+
+/* A stream that fails ends with an error and without its end mark. */
+static void end_broken(struct dialog *x, const struct err *e)
+{
+    struct buf out;
+    int rc;
+
+    buf_init(&out, LIM_KIB(64));
+    rc = x->form->broken ? x->form->broken(x, e, &out) : put_broken(x, e, &out);
+    if (rc < 0) {
+        http_reply_abort(x->req);
+    } else {
+        http_reply_write(x->req, buf_str(&out));
+        http_reply_end(x->req);
+    }
+    buf_done(&out);
 }
 
 static void chat_end(void *arg, const struct err *e,

@@ -11,11 +11,31 @@
 
 struct dialog;
 
+/* A URL of a client API.  Each dialect has a table of them; front.c knows the
+ * tables. */
+struct dl_route {
+    const char *method; /* "*": any; GET also serves HEAD */
+    const char *path;   /* one that ends in "/" (and is longer): a prefix, the
+                         * rest is in dialog.rest and not empty */
+    int op;             /* PBAY_OP_*; 0: none in particular */
+    const char *dialect;
+    unsigned right; /* 0: open to everybody */
+    const struct chat_form *form;
+    /* One of them: the JSON body has come, all of it (it may be empty); or the
+     * head has, and a body, if wanted, is for handle() to take. */
+    void (*take)(struct dialog *x, pbay_str body);
+    void (*handle)(struct dialog *x);
+    bool any_type; /* take: the content type does not matter */
+};
+
 /* How a dialect shows a chat and its errors.  `out` is appended to; results
  * below 0 mean that it cannot be shown. */
 struct chat_form {
     uint32_t want;           /* events that it shows */
-    const char *error_event; /* in front of an error's data in a stream */
+    const char *stream_type; /* of a translated stream; NULL: an event stream */
+    /* The last words of a stream that failed; NULL: an event of no name with
+     * error_json() as its data. */
+    int (*broken)(struct dialog *x, const struct err *e, struct buf *out);
     size_t (*error_json)(const struct dialog *x, const struct err *e, char *dst,
                          size_t room);
     void *(*render_new)(struct dialog *x);
@@ -30,6 +50,8 @@ struct dialog {
     struct dialect *d;
     const struct chat_form *form;
     struct http_req *req;
+    const struct dl_route *route; /* NULL: there is none */
+    pbay_str rest;                /* of the path, behind a prefix */
     struct call *call;
     struct listing_job *listing;
     char id[40]; /* request id */
@@ -43,7 +65,6 @@ struct dialog {
     /* The body in canonical form, when it is not: as call_request.translate;
      * arg is the dialog. */
     int (*translate)(void *arg, struct call_body *out, struct err *e);
-    void (*take)(struct dialog *x, pbay_str body); /* when it has come */
 
     /* the answer */
     bool pass, error_body, head_sent;

@@ -9,35 +9,26 @@
 #include "dialect/anthropic.h"
 #include "dialect/openai.h"
 
-struct route {
-    const char *method, *path; /* path ending in "/": a prefix */
-    int op;                    /* PBAY_OP_*; 0: see health() */
-    const char *dialect;
-    unsigned right; /* 0: open to everybody */
-    const struct chat_form *form;
-    void (*take)(struct dialog *x, pbay_str body); /* NULL: no body */
+static void health(struct dialog *x);
+
+/* Open to everybody: is the process there, does it take requests? */
+static const struct dl_route own_routes[] = {
+    {.method = "GET", .path = "/healthz", .form = &oa_form, .handle = health},
+    {.method = "GET", .path = "/readyz", .form = &oa_form, .handle = health},
+    {.method = NULL},
 };
 
-static void take_chat(struct dialog *x, pbay_str body);
-static void take_items(struct dialog *x, pbay_str body);
+static const struct dl_route *const tables[] = {oa_routes, an_routes,
+                                                own_routes};
 
-static const struct route routes[] = {
-    {"POST", "/v1/chat/completions", PBAY_OP_CHAT, "openai.chat/1", RIGHT_CHAT,
-     &oa_form, take_chat},
-    {"POST", "/v1/embeddings", PBAY_OP_EMBED, "openai.embeddings/1", RIGHT_CHAT,
-     &oa_form, take_items},
-    {"POST", "/v1/moderations", PBAY_OP_MODERATE, "openai.moderations/1",
-     RIGHT_CHAT, &oa_form, take_items},
-    {"POST", "/v1/images/generations", PBAY_OP_IMAGE, "openai.images/1",
-     RIGHT_CHAT, &oa_form, take_items},
-    {"POST", "/v1/messages", PBAY_OP_CHAT, "anthropic.messages/1", RIGHT_CHAT,
-     &an_form, an_messages},
-    {"POST", "/v1/messages/count_tokens", PBAY_OP_COUNT, "", RIGHT_CHAT,
-     &an_form, an_count},
-    {"GET", "/v1/models", PBAY_OP_LIST, "", RIGHT_CHAT, &oa_form, NULL},
-    {"GET", "/v1/models/", PBAY_OP_SHOW, "", RIGHT_CHAT, &oa_form, NULL},
-    {"GET", "/healthz", 0, "", 0, &oa_form, NULL},
-    {"GET", "/readyz", 0, "", 0, &oa_form, NULL},
+/* Which dialect's errors a URL gets, also one that does not exist; the first
+ * that fits. */
+static const struct {
+    const char *prefix;
+    const struct chat_form *form;
+} forms[] = {
+    {"/v1/messages", &an_form},
+    {"", &oa_form},
 };
 
 /* Headers of the client that a provider's plugin may see. */
@@ -137,33 +128,11 @@ static bool json_type(pbay_str type)
            (type.n > 5 && str_ieq(str_n(type.p + type.n - 5, 5), STR("+json")));
 }
 
-static void take_chat(struct dialog *x, pbay_str body)
-{
-    struct err e;
-
-    err_clear(&e);
-    if (oa_read_body(x, body, &e) < 0)
-        dl_error(x, &e);
-    else
-        dl_chat(x);
-}
-
-static void take_items(struct dialog *x, pbay_str body)
-{
-    struct err e;
-
-    err_clear(&e);
-    if (oa_read_body(x, body, &e) < 0)
-        dl_error(x, &e);
-    else
-        oa_items(x);
-}
-
 static void on_body(struct http_req *req, pbay_str body)
 {
     struct dialog *x = req->user;
 
-    x->take(x, body);
+    x->route->take(x, body);
 }
 
 /* HTTP allows tabs in a value; what goes upstream is to have none. */
@@ -237,21 +206,17 @@ static void health(struct dialog *x)
         dl_json(x, 503, STR("{\"status\":\"draining\"}"));
 }
 
-static void dispatch(struct dialog *x, const struct route *r)
+static void dispatch(struct dialog *x, const struct dl_route *r)
 {
     struct err e;
 
     err_clear(&e);
     if (authorize(x, r->right, &e) < 0) {
         dl_error(x, &e);
-    } else if (!r->op) {
-        health(x);
-    } else if (r->op == PBAY_OP_LIST) {
-        oa_models(x, STR_NONE);
-    } else if (r->op == PBAY_OP_SHOW) {
-        size_t n = strlen(r->path);
-        oa_models(x, str_n(x->req->path.p + n, x->req->path.n - n));
-    } else if (!json_type(http_header(x->req->head, "content-type"))) {
+    } else if (r->handle) {
+        r->handle(x);
+    } else if (!r->any_type &&
+               !json_type(http_header(x->req->head, "content-type"))) {
         err_set(&e, ERR_BAD_BODY,
                 "the body must be sent with Content-Type: "
                 "application/json");
@@ -262,46 +227,51 @@ static void dispatch(struct dialog *x, const struct route *r)
     }
 }
 
-static bool path_is(const struct route *r, pbay_str path)
+/* *rest: what stands behind a prefix. */
+static bool path_is(const struct dl_route *r, pbay_str path, pbay_str *rest)
 {
     size_t n = strlen(r->path);
 
-    if (r->path[n - 1] == '/')
-        return path.n > n && str_starts(path, r->path);
-    return str_is(path, r->path);
+    *rest = STR_NONE;
+    if (n == 1 || r->path[n - 1] != '/')
+        return str_is(path, r->path);
+    if (path.n <= n || !str_starts(path, r->path))
+        return false;
+    *rest = str_n(path.p + n, path.n - n);
+    return true;
+}
+
+/* The route of a request, or NULL and, when the URL is there for other methods,
+ * what they are. */
+static const struct dl_route *find_route(struct dialog *x, pbay_str method,
+                                         char *allowed, size_t room)
+{
+    for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+        for (const struct dl_route *r = tables[t]; r->method; r++) {
+            size_t n = strlen(allowed);
+
+            if (!path_is(r, x->req->path, &x->rest))
+                continue;
+            if (str_is(method, r->method) || strcmp(r->method, "*") == 0)
+                return r;
+            snprintf(allowed + n, room - n, "%s%s", n ? ", " : "", r->method);
+        }
+    return NULL;
 }
 
 /* Both APIs have their models at the same place. */
-static bool speaks_anthropic(const struct dialog *x)
+static bool asks_anthropic(const struct dialog *x)
 {
     return http_header(x->req->head, "anthropic-version").p &&
            str_starts(x->req->path, "/v1/models");
 }
 
-static void handle(struct dialog *x)
+static void no_route(struct dialog *x, const char *allowed)
 {
-    pbay_str method = x->req->head->method;
-    const char *allowed = NULL;
     struct err e;
 
-    if (str_is(method, "HEAD"))
-        method = STR("GET");
-    for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-        if (!path_is(&routes[i], x->req->path))
-            continue;
-        if (str_is(method, routes[i].method)) {
-            x->op = routes[i].op;
-            x->take = routes[i].take;
-            if (!speaks_anthropic(x))
-                x->form = routes[i].form;
-            x->dialect = str_c(routes[i].dialect);
-            dispatch(x, &routes[i]);
-            return;
-        }
-        allowed = routes[i].method;
-    }
     err_clear(&e);
-    if (allowed) {
+    if (allowed[0]) {
         dl_add_header(x, "allow", str_c(allowed));
         err_set(&e, ERR_METHOD, "%.*s is for %s requests",
                 STR_ARG(x->req->path), allowed);
@@ -312,6 +282,34 @@ static void handle(struct dialog *x)
                 STR_ARG(x->req->path));
     }
     dl_error(x, &e);
+}
+
+static void handle(struct dialog *x)
+{
+    pbay_str method = x->req->head->method;
+    char allowed[80] = "";
+
+    if (str_is(method, "HEAD"))
+        method = STR("GET");
+    x->route = find_route(x, method, allowed, sizeof(allowed));
+    if (!x->route) {
+        no_route(x, allowed);
+        return;
+    }
+    x->op = x->route->op;
+    if (!asks_anthropic(x))
+        x->form = x->route->form;
+    x->dialect = str_c(x->route->dialect ? x->route->dialect : "");
+    dispatch(x, x->route);
+}
+
+static const struct chat_form *form_of(pbay_str path)
+{
+    size_t i = 0;
+
+    while (forms[i].prefix[0] && !str_starts(path, forms[i].prefix))
+        i++;
+    return forms[i].form;
 }
 
 void dialect_handle(struct http_req *req, void *arg)
@@ -328,10 +326,9 @@ void dialect_handle(struct http_req *req, void *arg)
     req->user = x;
     req->on_end = on_end;
     req->on_drain = on_drain;
-    x->form = http_header(req->head, "anthropic-version").p ||
-                      str_starts(req->path, "/v1/messages")
+    x->form = http_header(req->head, "anthropic-version").p
                   ? &an_form
-                  : &oa_form;
+                  : form_of(req->path);
     new_id(d, x->id);
     handle(x);
 }
@@ -347,7 +344,5 @@ size_t dialect_error_body(pbay_str path, int status, const char *why, char *dst,
 
     err_clear(&e);
     err_set(&e, kind, "%s", why);
-    if (path.p && str_starts(path, "/v1/messages"))
-        return an_form.error_json(NULL, &e, dst, room);
-    return oa_error_json(NULL, &e, dst, room);
+    return form_of(path)->error_json(NULL, &e, dst, room);
 }

@@ -7,6 +7,6 @@ host_sources += \
 	host/dialect/anthropic.c host/dialect/anthropic.h \
 	host/dialect/anthropic_in.c host/dialect/anthropic_in.h \
 	host/dialect/anthropic_out.c host/dialect/anthropic_out.h \
-	host/dialect/openai.h \
+	host/dialect/openai.c host/dialect/openai.h \
 	host/dialect/openai_body.c host/dialect/openai_items.c \
 	host/dialect/openai_models.c host/dialect/openai_render.c

@@ -13,6 +13,8 @@ int oa_read_body(struct dialog *x, pbay_str body, struct err *e);
 void oa_items(struct dialog *x);
 /* openai_models.c; id empty: the list. */
 void oa_models(struct dialog *x, pbay_str id);
+/* openai.c: its URLs. */
+extern const struct dl_route oa_routes[];
 /* openai_render.c: events to chat completions. */
 extern const struct chat_form oa_form;
 size_t oa_error_json(const struct dialog *x, const struct err *e, char *dst,

@@ -469,7 +469,6 @@ const struct chat_form oa_form = {
     .want = PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |
             PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |
             PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_WARNING),
-    .error_event = "",
     .error_json = oa_error_json,
     .render_new = render_new,
     .render_free = render_free,
