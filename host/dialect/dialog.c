@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include <patchbay/json.h>
 
+#define WARNINGS_MAX 8 /* headers; the log has all of them */
+
 /* --- what comes in ------------------------------------------------------- */
 
 void dl_bad(struct err *e, const char *param, const char *code, const char *fmt,
@@ -110,6 +112,18 @@ void dl_add_header(struct dialog *x, const char *name, pbay_str value)
     x->headers[x->n_headers++] = (pbay_kv){str_c(name), str_n(clean, value.n)};
 }
 
+/* One header for each field that was dropped or changed. */
+static void warning_headers(struct dialog *x, const struct call_warning *w)
+{
+    char line[256];
+
+    for (int i = 0; w && i < WARNINGS_MAX; w = w->next, i++) {
+        snprintf(line, sizeof(line), "%.*s%s%.*s", STR_ARG(w->name),
+                 w->name.n ? ": " : "", STR_ARG(w->text));
+        dl_add_header(x, "x-patchbay-warning", str_c(line));
+    }
+}
+
 void dl_route_headers(struct dialog *x, const struct call_report *r)
 {
     char n[16];
@@ -121,6 +135,7 @@ void dl_route_headers(struct dialog *x, const struct call_report *r)
     dl_add_header(x, "x-patchbay-provider", str_c(r->provider));
     dl_add_header(x, "x-patchbay-model", r->model);
     dl_add_header(x, "x-patchbay-attempts", str_c(n));
+    warning_headers(x, r->warnings);
 }
 
 void dl_json(struct dialog *x, int status, pbay_str body)

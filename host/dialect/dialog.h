@@ -73,7 +73,7 @@ struct dialog {
     pbay_str content_type;
     struct buf whole; /* a whole reply being collected */
     void *render;     /* a translated chat: form->render_new() */
-    pbay_kv headers[16];
+    pbay_kv headers[32];
     size_t n_headers;
 };
 

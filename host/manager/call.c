@@ -14,12 +14,6 @@
 
 #define MODEL_MAX 512 /* bytes of a model's name */
 
-/* A warning that came before the answer began. */
-struct held_warning {
-    struct held_warning *next;
-    pbay_str name, text;
-};
-
 struct call {
     struct call *next, **prev;
     struct manager *m;
@@ -40,7 +34,7 @@ struct call {
     bool begun;         /* sink->begin was called */
     bool content;       /* the answer's first content has come */
     struct buf prelude; /* pass-through: held until then */
-    struct held_warning *warnings, **last_warning;
+    struct call_warning *warnings, **last_warning;
     pbay_str reply_id;
     int64_t started;
     struct timer deadline, patience;
@@ -180,10 +174,8 @@ out:
 
 static void flush_warnings(struct call *c)
 {
-    struct held_warning *w = c->warnings;
+    const struct call_warning *w = c->warnings;
 
-    c->warnings = NULL;
-    c->last_warning = &c->warnings;
     for (; w && !c->cancelled; w = w->next) {
         pbay_event ev = {.size = sizeof(ev),
                          .type = PBAY_EV_WARNING,
@@ -193,10 +185,11 @@ static void flush_warnings(struct call *c)
     }
 }
 
-/* Logged in any case: a client whose answer is passed through sees none. */
+/* Logged in any case; what comes before the answer begins also stands in the
+ * report, from which clients get a header. */
 static void take_warning(struct call *c, const pbay_event *ev)
 {
-    struct held_warning *w;
+    struct call_warning *w;
 
     log_line(LOG_INFO, "call", "the provider's module warns",
              log_str("id", c->report.id),
@@ -224,6 +217,7 @@ static void sink_begin(struct call *c, const struct call_head *given)
         h = *given;
     h.reply_id = c->reply_id;
     h.model = c->report.model_answered;
+    c->report.warnings = c->warnings;
     c->sink->begin(c->arg, &h, &c->report);
     if (!h.pass)
         flush_warnings(c);

@@ -96,6 +96,12 @@ struct call_head {
     pbay_str reply_id, model; /* from BEGIN, may be empty */
 };
 
+/* What was asked for and the provider has not, and what became of it. */
+struct call_warning {
+    struct call_warning *next;
+    pbay_str name, text; /* the field; a sentence */
+};
+
 /* What happened, for headers, logs and accounts. */
 struct call_report {
     pbay_str id;
@@ -106,6 +112,8 @@ struct call_report {
     unsigned attempts;
     int64_t first_ms, total_ms; /* first_ms -1: nothing came */
     pbay_usage usage;           /* known == 0: not reported */
+    const struct call_warning *warnings; /* of the attempt that answered, those
+                                          * that came before the answer began */
 };
 
 struct call_sink {

@@ -132,7 +132,8 @@ class Host:
         return "http://127.0.0.1:%d" % self.port
 
     def post(self, path, body, headers=None, method="POST", timeout=BOUND):
-        """(status, headers in lower case, body bytes) of one request."""
+        """(status, headers in lower case, body bytes) of one request; a header
+        that comes several times has its values line by line."""
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             data = body if isinstance(body, (bytes, type(None))) \
@@ -141,7 +142,7 @@ class Host:
             h.update(headers or {})
             c.request(method, path, data, h)
             r = c.getresponse()
-            return (r.status, {k.lower(): v for k, v in r.getheaders()},
+            return (r.status, joined(r.getheaders()),
                     r.read())
         finally:
             c.close()
@@ -409,6 +410,14 @@ def chat(model, stream=False, text="hi", **more):
         body["stream"] = True
     body.update(more)
     return body
+
+
+def joined(headers):
+    out = {}
+    for k, v in headers:
+        k = k.lower()
+        out[k] = out[k] + "\n" + v if k in out else v
+    return out
 
 
 # --- running tests ----------------------------------------------------------

@@ -294,8 +294,14 @@ def test_configuration():
     assert sent.headers["anthropic-beta"] == "a-1,b-2"
     assert sent.json["temperature"] == 0.2
     assert sent.json["max_tokens"] == 2000
-    good(chat("older/claude-opus-4-6", seed=7, n=2))
-    assert "seed" not in up.requests[-1].json
+    for stream in (False, True):
+        status, headers, reply = host.post("/v1/chat/completions", chat(
+            "older/claude-opus-4-6", seed=7, n=2, stream=stream))
+        assert status == 200, reply
+        assert "seed" not in up.requests[-1].json
+        told = headers["x-patchbay-warning"].split("\n")
+        assert len(told) == 2, told
+        assert sorted(t.split(":")[0] for t in told) == ["n", "seed"], told
 
 
 def test_limit_of_one_model():
