@@ -123,6 +123,8 @@ static void request_over(struct ctl_conn *c)
     free(c->body);
     free(c->members);
     free(c->provider);
+    arena_done(&c->wish_arena);
+    c->wish = NULL;
     c->body = NULL;
     c->members = NULL;
     c->provider = NULL;

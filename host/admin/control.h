@@ -28,7 +28,8 @@
  *                 "failed"|"disabled",reason,default_model,models:[..],ops:[..],
  *                 source}]}
  *   provider.test {name} -> {ok,detail,ms}: the cheapest authenticated call
- *   models    {provider?, refresh?} -> {models:[{id:"provider/model",provider,
+ *   models    {provider?, refresh?, search?, free?, sort?, capability?:"a,b"}
+ *                 -> {models:[{id:"provider/model",provider,
  *                 model,..canonical item..}], failed:[{provider,reason}]}
  *   chat      {body:{canonical chat body}} -> events, then {report}
  *   embed     {body} -> "vector" events, then {report}

@@ -11,40 +11,6 @@
 #include "base/str.h"
 #include <patchbay/json.h>
 
-static const struct {
-    int op;
-    const char *name;
-} ops[] = {
-    {PBAY_OP_CHAT, "chat"},
-    {PBAY_OP_EMBED, "embed"},
-    {PBAY_OP_MODERATE, "moderate"},
-    {PBAY_OP_IMAGE, "image"},
-    {PBAY_OP_COUNT, "count"},
-    {PBAY_OP_LIST, "list"},
-    {PBAY_OP_SHOW, "show"},
-    {PBAY_OP_PULL, "pull"},
-    {PBAY_OP_DELETE, "delete"},
-    {PBAY_OP_CREDITS, "credits"},
-    {PBAY_OP_GENERATION, "generation"},
-    {PBAY_OP_HEALTH, "health"},
-};
-
-int ctl_op(const char *name)
-{
-    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
-        if (strcmp(name, ops[i].name) == 0)
-            return ops[i].op;
-    return 0;
-}
-
-const char *ctl_op_name(int op)
-{
-    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
-        if (ops[i].op == op)
-            return ops[i].name;
-    return NULL;
-}
-
 static void put_text(struct buf *b, const char *name, pbay_str v)
 {
     if (!v.n)
@@ -218,6 +184,11 @@ static void put_report(struct buf *b, const struct call_report *r)
     buf_addc(b, "}");
 }
 
+static void relisted(void *arg)
+{
+    (void)arg;
+}
+
 static void call_end(void *arg, const struct err *e,
                      const struct call_report *r)
 {
@@ -229,6 +200,10 @@ static void call_end(void *arg, const struct err *e,
         ctl_error(c, e);
         return;
     }
+    /* Its models are others now. */
+    if (c->op == PBAY_OP_PULL || c->op == PBAY_OP_DELETE)
+        listing_start(&c->host->control_seat->manager, r->provider, -1,
+                      relisted, NULL);
     buf_init(&b, LIM_MIB(1));
     buf_addc(&b, "{\"report\":");
     put_report(&b, r);
@@ -324,6 +299,7 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
     snprintf(c->id, sizeof(c->id), "ctl_%llx",
              (unsigned long long)(clock_us() << 8 | (++count & 255)));
     r.id = str_c(c->id);
+    c->op = op;
     if (c->host->draining) {
         ctl_fail(c, ERR_UNAVAILABLE, "the host is draining");
         return;
@@ -348,6 +324,8 @@ void ctl_call_drop(struct ctl_conn *c)
     free(c->body);
     free(c->members);
     free(c->provider);
+    arena_done(&c->wish_arena);
+    c->wish = NULL;
     c->body = c->provider = NULL;
     c->members = NULL;
 }

@@ -9,6 +9,8 @@
 #include "admin/host_int.h"
 #include "base/buf.h"
 
+struct model_wish;
+
 struct ctl_conn {
     struct ctl_conn *next, **prev;
     struct control *control;
@@ -23,8 +25,11 @@ struct ctl_conn {
     /* the request under way */
     bool busy;
     struct call *call;
+    int op; /* of it */
     struct listing_job *listing;
     char *provider; /* models: of whom */
+    struct model_wish *wish; /* models: which; in wish_arena */
+    struct arena wish_arena;
     char *body;     /* of the call; malloc'd */
     pbay_kv *members;
     int64_t since_us;
@@ -46,7 +51,10 @@ void ctl_dispatch(struct ctl_conn *c, const char *verb,
 void ctl_call(struct ctl_conn *c, int op, const char *provider,
               struct json_object *body, bool test);
 void ctl_call_drop(struct ctl_conn *c); /* end what is under way, silently */
-int ctl_op(const char *name);           /* "moderate" -> PBAY_OP_MODERATE; 0 */
-const char *ctl_op_name(int op);
+/* control_ops.c: the verbs "models" and "op" */
+void ctl_models(struct ctl_conn *c, struct json_object *args);
+void ctl_run_op(struct ctl_conn *c, struct json_object *args);
+/* control_verbs.c: is there such a provider?  If not the error has been sent. */
+bool ctl_provider_known(struct ctl_conn *c, const char *name);
 
 #endif

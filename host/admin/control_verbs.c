@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/str.h"
-#include "manager/router.h"
+#include "manager/op.h"
 #include <patchbay/json.h>
 
 #define RESULT_MAX (LIM_CTL_LINE - LIM_KIB(1))
@@ -260,9 +260,9 @@ static void put_provider(struct buf *b, const struct snapshot *s,
     buf_addc(b, ",");
     put_source(b, p);
     buf_addc(b, ",\"ops\":[");
-    for (int op = PBAY_OP_CHAT; in && op < PBAY_OP_RAW; op++)
-        if ((in->ops & PBAY_OP_BIT(op)) && ctl_op_name(op)) {
-            buf_printf(b, "%s\"%s\"", sep, ctl_op_name(op));
+    for (int op = PBAY_OP_CHAT; in && op_name(op)[0]; op++)
+        if (in->ops & PBAY_OP_BIT(op)) {
+            buf_printf(b, "%s\"%s\"", sep, op_name(op));
             sep = ",";
         }
     buf_addc(b, "]}");
@@ -285,7 +285,7 @@ static void do_providers(struct ctl_conn *c, struct json_object *args)
 }
 
 /* Failed providers are found too, so that the error can say why. */
-static bool provider_known(struct ctl_conn *c, const char *name)
+bool ctl_provider_known(struct ctl_conn *c, const char *name)
 {
     const struct snapshot *s = c->host->snapshot;
 
@@ -308,105 +308,8 @@ static void do_provider_test(struct ctl_conn *c, struct json_object *args)
 {
     const char *name = js_cstr(args, "name", "");
 
-    if (provider_known(c, name))
+    if (ctl_provider_known(c, name))
         ctl_call(c, PBAY_OP_HEALTH, name, NULL, true);
-}
-
-/* --- models -------------------------------------------------------------- */
-
-struct models_out {
-    struct buf b;
-    const char *sep;
-};
-
-static void put_model(void *arg, const char *provider, pbay_str id,
-                      pbay_str json)
-{
-    struct models_out *o = arg;
-    struct buf full;
-    pbay_str key, value;
-    size_t pos = 0;
-
-    buf_init(&full, LIM_KIB(8));
-    buf_printf(&full, "%s/", provider);
-    buf_add(&full, id);
-    buf_printf(&o->b, "%s{\"id\":", o->sep);
-    buf_json(&o->b, buf_str(&full));
-    buf_addc(&o->b, ",");
-    put_str(&o->b, "provider", provider);
-    buf_addc(&o->b, ",\"model\":");
-    buf_json(&o->b, id);
-    while (pbay_json_next(json, &pos, &key, &value) > 0) {
-        if (str_is(key, "id") || str_is(key, "raw") ||
-            str_is(key, "provider") || str_is(key, "model"))
-            continue;
-        buf_addc(&o->b, ",\"");
-        buf_add(&o->b, key);
-        buf_addc(&o->b, "\":");
-        buf_add(&o->b, value);
-    }
-    buf_addc(&o->b, "}");
-    buf_done(&full);
-    o->sep = ",";
-}
-
-static void put_models(struct ctl_conn *c, struct models_out *o)
-{
-    struct model_index *mi = c->host->models;
-    const struct snapshot *s = c->host->snapshot;
-    char why[1024];
-
-    buf_addc(&o->b, "{\"models\":[");
-    for (size_t i = 0; i < s->n; i++) {
-        const struct instance *in = s->instances[i];
-        if (c->provider && strcmp(c->provider, in->name) != 0)
-            continue;
-        model_index_each(mi, in->name, put_model, o);
-        for (char **m = in->cfg->models; *m; m++)
-            if (!model_index_has(mi, in->name, str_c(*m)))
-                put_model(o, in->name, str_c(*m), STR("{}"));
-    }
-    buf_addc(&o->b, "],\"failed\":[");
-    o->sep = "";
-    for (size_t i = 0; i < s->n; i++) {
-        const struct instance *in = s->instances[i];
-        if ((c->provider && strcmp(c->provider, in->name) != 0) ||
-            !model_index_why(mi, in->name, why, sizeof(why)))
-            continue;
-        buf_printf(&o->b, "%s{", o->sep);
-        put_str(&o->b, "provider", in->name);
-        buf_addc(&o->b, ",");
-        put_str(&o->b, "reason", why);
-        buf_addc(&o->b, "}");
-        o->sep = ",";
-    }
-    buf_addc(&o->b, "]}");
-}
-
-static void models_listed(void *arg)
-{
-    struct ctl_conn *c = arg;
-    struct models_out o = {.sep = ""};
-
-    c->listing = NULL;
-    buf_init(&o.b, RESULT_MAX);
-    put_models(c, &o);
-    answer(c, &o.b);
-}
-
-static void do_models(struct ctl_conn *c, struct json_object *args)
-{
-    const char *name = js_cstr(args, "provider", NULL);
-    struct listing_job *job;
-
-    if (name && !provider_known(c, name))
-        return;
-    c->provider = name ? strdup(name) : NULL;
-    job = listing_start(&c->host->control_seat->manager, c->provider,
-                        js_bool(args, "refresh", false) ? -1 : LISTING_FRESH_MS,
-                        models_listed, c);
-    if (job)
-        c->listing = job;
 }
 
 /* --- calls --------------------------------------------------------------- */
@@ -421,21 +324,6 @@ static void do_embed(struct ctl_conn *c, struct json_object *args)
 {
     ctl_call(c, PBAY_OP_EMBED, NULL, js_typed(args, "body", json_type_object),
              false);
-}
-
-static void do_op(struct ctl_conn *c, struct json_object *args)
-{
-    const char *name = js_cstr(args, "op", "");
-    const char *provider = js_cstr(args, "provider", NULL);
-    int op = ctl_op(name);
-
-    if (!op) {
-        ctl_fail(c, ERR_NOT_SUPPORTED, "there is no operation \"%s\"", name);
-        return;
-    }
-    if (provider && !provider_known(c, provider))
-        return;
-    ctl_call(c, op, provider, js_typed(args, "body", json_type_object), false);
 }
 
 /* --- steering ------------------------------------------------------------ */
@@ -486,7 +374,7 @@ static void do_record(struct ctl_conn *c, struct json_object *args)
     struct buf b;
     int rc;
 
-    if (!provider_known(c, provider))
+    if (!ctl_provider_known(c, provider))
         return;
     rc = recorder_set(c->host->recorder, provider, dir);
     if (rc < 0) {
@@ -541,10 +429,10 @@ static const struct {
     {"plugins", do_plugins},
     {"providers", do_providers},
     {"provider.test", do_provider_test},
-    {"models", do_models},
+    {"models", ctl_models},
     {"chat", do_chat},
     {"embed", do_embed},
-    {"op", do_op},
+    {"op", ctl_run_op},
     {"log", do_log},
     {"config", do_config},
     {"record", do_record},

@@ -389,6 +389,7 @@ static int seat_init(struct host *h, size_t i, bool serves)
         .transport = s->loop->transport,
         .pool = h->pool,
         .models = h->models,
+        .cache = h->cache,
         .recorder = h->recorder,
         .released = on_released,
         .arg = s,
@@ -566,6 +567,7 @@ static int start_modules(struct host *h, char **err)
 static int assemble(struct host *h, char **err)
 {
     h->models = model_index_new();
+    h->cache = cache_new();
     if (!h->models || start_modules(h, err) < 0)
         return -1;
     h->snapshot = host_load(h, NULL, err);
@@ -730,6 +732,7 @@ void host_free(struct host *h)
         free(h->listens[i].addr);
     free(h->listens);
     model_index_free(h->models);
+    cache_free(h->cache);
     if (h->lock_fd >= 0)
         close(h->lock_fd);
     free(h->control_path);

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "dialect/dialect.h"
 #include "http/server.h"
+#include "manager/cache.h"
 #include "manager/listing.h"
 #include "manager/recorder.h"
 
@@ -38,6 +39,7 @@ struct host {
     unsigned old_snapshots;    /* published before, not yet destroyed */
     struct native_pool *pool;
     struct model_index *models;
+    struct cache *cache;
     struct recorder *recorder;
 
     struct seat seats[LIM_LOOPS + 1]; /* the last one is the control loop's */

@@ -3,14 +3,21 @@ host_sources += \
 	host/manager/attempt.c host/manager/attempt.h \
 	host/manager/attempt_codec.c host/manager/attempt_int.h \
 	host/manager/attempt_native.c \
+	host/manager/cache.c host/manager/cache.h \
+	host/manager/cache_int.h host/manager/cache_key.c \
+	host/manager/cache_read.c host/manager/cache_tape.c \
 	host/manager/call.c host/manager/call.h \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \
 	host/manager/exchange.c host/manager/exchange.h \
 	host/manager/listing.c host/manager/listing.h \
+	host/manager/model_find.c host/manager/model_find.h \
 	host/manager/models.c host/manager/models.h \
+	host/manager/op.c host/manager/op.h \
 	host/manager/recorder.c host/manager/recorder.h \
+	host/manager/report.c \
 	host/manager/router.c host/manager/router.h \
 	host/manager/snapshot.c host/manager/snapshot.h \
 	host/manager/stats.c \
+	host/manager/tape.c host/manager/tape.h \
 	host/manager/transcript.c host/manager/transcript.h

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "manager/op.h"
 #include <patchbay/codec.h>
 #include <patchbay/json.h>
 
@@ -171,20 +172,12 @@ static bool find_tape(struct recorder *r, const char *provider,
     return found;
 }
 
-static const char *op_name(uint32_t op)
-{
-    static const char *const names[] = {
-        "",     "chat", "embed",  "moderate", "image",      "count",  "list",
-        "show", "pull", "delete", "credits",  "generation", "health", "raw"};
-    return op < sizeof(names) / sizeof(*names) ? names[op] : "";
-}
-
 static void put_request(struct recording *rec, const char *provider,
                         const pbay_request *req)
 {
     put_member(rec,
                "{\"patchbay_transcript\":1,\"provider\":", str_c(provider));
-    put_member(rec, ",\"op\":", str_c(op_name(req->op)));
+    put_member(rec, ",\"op\":", str_c(op_name((int)req->op)));
     put(rec, ",\"flags\":[");
     put(rec, req->flags & PBAY_RQ_STREAM ? "\"stream\"" : "");
     put(rec, (req->flags & PBAY_RQ_STREAM) && (req->flags & PBAY_RQ_PASS) ? ","

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "manager/codec_driver.h"
+#include "manager/op.h"
 #include <patchbay/json.h>
 
 struct reader {
@@ -20,14 +21,9 @@ struct reader {
     bool failed;
 };
 
-static const char *const op_names[] = {
-    "",     "chat", "embed",  "moderate", "image",      "count",  "list",
-    "show", "pull", "delete", "credits",  "generation", "health", "raw"};
-#define OPS (sizeof(op_names) / sizeof(*op_names))
-
 const char *transcript_op_name(uint32_t op)
 {
-    return op < OPS ? op_names[op] : "";
+    return op_name((int)op);
 }
 
 static void bad(struct reader *r, const char *fmt, ...)
@@ -103,9 +99,9 @@ static const pbay_kv *headers(struct reader *r, pbay_str list, size_t *n)
 
 static uint32_t op_of(struct reader *r, pbay_str name)
 {
-    for (uint32_t op = 1; op < OPS; op++)
-        if (str_is(name, op_names[op]))
-            return op;
+    for (int op = 1; op_name(op)[0]; op++)
+        if (str_is(name, op_name(op)))
+            return (uint32_t)op;
     bad(r, "unknown operation \"%.*s\"", STR_ARG(name));
     return 0;
 }

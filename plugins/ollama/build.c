@@ -372,6 +372,9 @@ pbay_rc ol_build(struct ollama *o, struct call *c, const pbay_request *req,
     case PBAY_OP_HEALTH:
         rc = get(x, OL("/api/version"));
         break;
+    case PBAY_OP_PS:
+        rc = get(x, OL("/api/ps"));
+        break;
     case PBAY_OP_RAW:
         rc = build_raw(o, c, req, x);
         break;

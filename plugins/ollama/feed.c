@@ -109,6 +109,8 @@ static pbay_rc read_record(struct ollama *o, struct call *c, pbay_str data)
         return ol_show(o, c, data);
     case PBAY_OP_PULL:
         return ol_progress(o, c, data);
+    case PBAY_OP_PS:
+        return ol_running(o, c, data);
     default:
         return ol_health(o, c, data);
     }

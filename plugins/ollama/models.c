@@ -309,3 +309,49 @@ pbay_rc ol_tags(struct ollama *o, struct call *c, pbay_str body)
     }
     return rc;
 }
+
+/* ------------------------------------------------------------ what is in memory
+ */
+
+static void put(pbay_out *w, const char *name, pbay_str value, char type)
+{
+    if (pbay_json_type(value) != type)
+        return;
+    pbay_out_cstr(w, ",\"");
+    pbay_out_cstr(w, name);
+    pbay_out_cstr(w, "\":");
+    pbay_out_raw(w, value);
+}
+
+pbay_rc ol_running(struct ollama *o, struct call *c, pbay_str body)
+{
+    pbay_str list = pbay_json_get(body, "models"), item;
+    size_t pos = 0;
+    uint32_t place = 0;
+    pbay_rc rc = PBAY_OK;
+
+    if (pbay_json_type(list) == '0')
+        return PBAY_OK;
+    if (pbay_json_type(list) != 'a')
+        return ol_error(o, c, PBAY_E_PROTOCOL,
+                        "the reply lists no running models");
+    while (rc == PBAY_OK && pbay_json_next(list, &pos, NULL, &item)) {
+        void *with[2] = {o, c};
+        pbay_out w = {.grow = ol_grow, .arg = with};
+        pbay_str name = listed_name(item);
+        if (!ol_filled(name))
+            continue;
+        pbay_out_cstr(&w, "{\"model\":");
+        pbay_out_raw(&w, name);
+        put(&w, "size", pbay_json_get(item, "size"), 'n');
+        put(&w, "vram", pbay_json_get(item, "size_vram"), 'n');
+        put(&w, "context_window", pbay_json_get(item, "context_length"), 'n');
+        put(&w, "expires", pbay_json_get(item, "expires_at"), 's');
+        put(&w, "raw", item, 'o');
+        pbay_out_cstr(&w, "}");
+        rc = w.failed ? PBAY_NOMEM
+                      : ol_item(o, c, "running", place++,
+                                (pbay_str){w.p, w.n});
+    }
+    return rc;
+}

@@ -233,7 +233,8 @@ static const pbay_codec codec = {
     .ops = PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) |
            PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_SHOW) |
            PBAY_OP_BIT(PBAY_OP_PULL) | PBAY_OP_BIT(PBAY_OP_DELETE) |
-           PBAY_OP_BIT(PBAY_OP_HEALTH) | PBAY_OP_BIT(PBAY_OP_RAW),
+           PBAY_OP_BIT(PBAY_OP_HEALTH) | PBAY_OP_BIT(PBAY_OP_RAW) |
+           PBAY_OP_BIT(PBAY_OP_PS),
     .dialects = PBAY_LIT("ollama.chat/1"),
     .build = build,
     .head = head,

@@ -96,6 +96,7 @@ pbay_rc ol_usage(struct ollama *o, struct call *c, pbay_str in, pbay_str out,
 
 /* --- models.c: lists, details */
 pbay_rc ol_tags(struct ollama *o, struct call *c, pbay_str body);
+pbay_rc ol_running(struct ollama *o, struct call *c, pbay_str body);
 pbay_rc ol_show(struct ollama *o, struct call *c, pbay_str body);
 /* The pending model as the list alone describes it. */
 pbay_rc ol_plain_model(struct ollama *o, struct call *c);

@@ -44,12 +44,23 @@ static pbay_rc build_generation(struct openai *o, struct call *c,
 pbay_rc or_build_account(struct openai *o, struct call *c,
                          const pbay_request *req, pbay_exchange *x)
 {
+    pbay_str of = pbay_json_find(req->members, req->n_members, "of");
+
     if (req->op == PBAY_OP_GENERATION)
         return build_generation(o, c, req, x);
+    if (req->op == PBAY_OP_CREDITS && of.n && !pbay_json_is(of, "key") &&
+        !pbay_json_is(of, "account")) {
+        c->failed = 1;
+        return pbay_fail(o->host, c->call, PBAY_E_INVALID, "of",
+                         "it must be \"account\" or \"key\"");
+    }
     /* The account's credits are for management keys; what kind of key it is,
      * the key's own page says. */
-    oai_get(x, req->op == PBAY_OP_CREDITS && req->step ? OA("/credits")
-                                                       : OA("/key"));
+    c->more = pbay_json_is(of, "key") ? c : NULL; /* and nothing else */
+    oai_get(x, req->op == PBAY_OP_CREDITS &&
+                       (req->step || pbay_json_is(of, "account"))
+                   ? OA("/credits")
+                   : OA("/key"));
     return PBAY_OK;
 }
 
@@ -153,7 +164,7 @@ static pbay_rc credits(struct openai *o, struct call *c, pbay_str data)
         return account_item(o, c, data);
     if (pbay_json_type(pbay_json_get(data, "usage")) != 'n')
         return oai_error(o, c, PBAY_E_PROTOCOL, "the reply has no credits");
-    if (!c->step &&
+    if (!c->step && !c->more &&
         (pbay_json_true(pbay_json_get(data, "is_management_key")) ||
          pbay_json_true(pbay_json_get(data, "is_provisioning_key")))) {
         c->again = 1;

@@ -184,6 +184,7 @@ SIZE(pbay_event, 6, 10);
  * put in between. */
 SAME(PBAY_OP_CHAT, 1);
 SAME(PBAY_OP_RAW, 13);
+SAME(PBAY_OP_PS, 14);
 SAME(PBAY_EV_BEGIN, 1);
 SAME(PBAY_EV_CALL, 5);
 SAME(PBAY_EV_ITEM, 8);

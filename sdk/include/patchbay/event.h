@@ -44,7 +44,7 @@ enum {
     PBAY_EV_VECTOR,
     /* A JSON item of an operation that is not chat.  name: its kind ("model",
      * "image", "moderation", "progress", "count", "credits", "generation",
-     * "health"); json: the item, as patchbay/request.h states for the
+     * "health", "running"); json: the item, as patchbay/request.h states for the
      * operation; index: its place in the list. */
     PBAY_EV_ITEM,
     /* usage */

@@ -41,11 +41,15 @@
  *   PULL        {"model":id} -> ITEM "progress" {"status", "digest"?,
  *               "total"?, "completed"?}, last with "done":true
  *   DELETE      {"model":id} -> nothing
- *   CREDITS     {} -> ITEM "credits" {"total"?, "used"?, "remaining"?,
- *               "currency"?}
+ *   CREDITS     {"of"?: "account" or "key", where a provider tells them apart}
+ *               -> ITEM "credits" {"total"?, "used"?, "remaining"?,
+ *               "currency"?, "of"?}
  *   GENERATION  {"id":..} -> ITEM "generation" {..}
  *   HEALTH      {} -> ITEM "health" {"ok":b,"detail"?}: the cheapest call that
  *               proves address and key
+ *   PS          {} -> ITEM "running" for each model that is in memory:
+ *               {"model", "size"?, "vram"?: bytes, "context_window"?,
+ *               "expires"?: RFC 3339, "raw"?}
  *   RAW         method, path, query and body go up as they are, the reply
  *               comes back as it is
  */
@@ -71,7 +75,8 @@ enum {
     PBAY_OP_CREDITS,
     PBAY_OP_GENERATION,
     PBAY_OP_HEALTH,
-    PBAY_OP_RAW
+    PBAY_OP_RAW,
+    PBAY_OP_PS
 };
 /* Bit of an operation in the `ops` masks. */
 #define PBAY_OP_BIT(op) ((uint64_t)1 << (op))

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* Which models are wished for, and in what order. */
+#include "manager/model_find.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include <patchbay/json.h>
+
+/* --- reading a wish ------------------------------------------------------ */
+
+static int bad(struct err *e, pbay_str name, const char *why)
+{
+    err_set(e, PBAY_E_INVALID, "%.*s must be %s", STR_ARG(name), why);
+    snprintf(e->param, sizeof(e->param), "%.*s", STR_ARG(name));
+    return -1;
+}
+
+static int set_sort(struct model_wish *w, pbay_str name, pbay_str value,
+                    struct err *e)
+{
+    static const char *const words[] = {"", "price", "context", "created",
+                                        "name"};
+
+    for (size_t i = 1; i < sizeof(words) / sizeof(*words); i++)
+        if (str_is(value, words[i])) {
+            w->sort = (enum model_sort)i;
+            return 0;
+        }
+    return bad(e, name, "price, context, created or name");
+}
+
+static int set_caps(struct model_wish *w, pbay_str name, pbay_str value,
+                    struct err *e)
+{
+    while (value.p) {
+        pbay_str one = str_trim(str_cut(&value, ','));
+        if (!one.n)
+            return bad(e, name, "the name of a capability, vision say");
+        if (w->n_caps == MODEL_WISH_CAPS)
+            return bad(e, name, "at most 8 capabilities");
+        w->caps[w->n_caps++] = one;
+    }
+    return 0;
+}
+
+int model_wish_set(struct model_wish *w, pbay_str name, pbay_str value,
+                   struct err *e)
+{
+    if (str_is(name, "search")) {
+        w->search = value;
+    } else if (str_is(name, "provider")) {
+        w->provider = value;
+    } else if (str_is(name, "free")) {
+        w->free = str_is(value, "true") || str_is(value, "1");
+        if (!w->free && !str_is(value, "false") && !str_is(value, "0"))
+            return bad(e, name, "true or false");
+    } else if (str_is(name, "sort")) {
+        return set_sort(w, name, value, e);
+    } else if (str_is(name, "capability")) {
+        return set_caps(w, name, value, e);
+    } else {
+        return 1;
+    }
+    return 0;
+}
+
+/* --- does a model fit? --------------------------------------------------- */
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool contains(pbay_str text, pbay_str search)
+{
+    for (size_t i = 0; i + search.n <= text.n; i++) {
+        size_t k = 0;
+        while (k < search.n && lower(text.p[i + k]) == lower(search.p[k]))
+            k++;
+        if (k == search.n)
+            return true;
+    }
+    return search.n == 0;
+}
+
+static bool has_cap(pbay_str json, pbay_str cap)
+{
+    pbay_str list = pbay_json_get(json, "capabilities"), v;
+    size_t pos = 0;
+
+    if (pbay_json_type(list) != 'a')
+        return false;
+    while (pbay_json_next(list, &pos, NULL, &v) > 0)
+        if (v.n == cap.n + 2 && memcmp(v.p + 1, cap.p, cap.n) == 0)
+            return true;
+    return false;
+}
+
+/* A price in 1e-9; NAN: not known. */
+static double price(pbay_str prices, const char *name)
+{
+    double d;
+
+    return pbay_json_f64(pbay_json_get(prices, name), &d) < 0 ? (double)NAN : d;
+}
+
+static bool is_free(pbay_str json, bool local)
+{
+    pbay_str prices = pbay_json_get(json, "prices");
+    double request = price(prices, "request");
+
+    if (pbay_json_type(prices) != 'o')
+        return local;
+    return price(prices, "input") == 0 && price(prices, "output") == 0 &&
+           !(request > 0) && !pbay_json_true(pbay_json_get(prices, "variable"));
+}
+
+static bool fits(const struct model_wish *w, pbay_str id, pbay_str json,
+                 bool local)
+{
+    if (w->search.n && !contains(id, w->search) &&
+        !contains(pbay_json_get(json, "name"), w->search))
+        return false;
+    if (w->free && !is_free(json, local))
+        return false;
+    for (size_t i = 0; i < w->n_caps; i++)
+        if (!has_cap(json, w->caps[i]))
+            return false;
+    return true;
+}
+
+/* --- gathering ----------------------------------------------------------- */
+
+struct gather {
+    const struct model_wish *w;
+    struct arena *a;
+    struct model_row *rows;
+    size_t n, room;
+    bool local, failed;
+};
+
+/* What it is ordered by, ascending; what is not known comes last. */
+static double key_of(const struct gather *g, pbay_str json)
+{
+    pbay_str prices = pbay_json_get(json, "prices");
+    double d = (double)INFINITY;
+
+    switch (g->w->sort) {
+    case MODEL_SORT_PRICE:
+        if (pbay_json_type(prices) != 'o')
+            return g->local ? 0 : d;
+        d = price(prices, "input") + price(prices, "output");
+        return isnan(d) || pbay_json_true(pbay_json_get(prices, "variable"))
+                   ? (double)INFINITY
+                   : d;
+    case MODEL_SORT_CONTEXT:
+        return pbay_json_f64(pbay_json_get(json, "context_window"), &d) < 0
+                   ? (double)INFINITY
+                   : -d;
+    case MODEL_SORT_CREATED:
+        return pbay_json_f64(pbay_json_get(json, "created"), &d) < 0
+                   ? (double)INFINITY
+                   : -d;
+    default:
+        return 0;
+    }
+}
+
+static bool grow(struct gather *g)
+{
+    size_t room = g->room ? g->room * 2 : 64;
+    struct model_row *rows = arena_alloc(g->a, room * sizeof(*rows));
+
+    if (!rows)
+        return false;
+    if (g->n)
+        memcpy(rows, g->rows, g->n * sizeof(*rows));
+    g->rows = rows;
+    g->room = room;
+    return true;
+}
+
+static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
+{
+    struct gather *g = arg;
+    struct model_row r = {.provider = provider};
+
+    if (g->failed || !fits(g->w, id, json, g->local))
+        return;
+    r.id = arena_dup(g->a, id);
+    r.json = arena_dup(g->a, json);
+    r.key = key_of(g, json);
+    if (!r.json.p || (id.n && !r.id.p) || (g->n == g->room && !grow(g)))
+        g->failed = true;
+    else
+        g->rows[g->n++] = r;
+}
+
+static int by_key(const void *x, const void *y)
+{
+    const struct model_row *a = x, *b = y;
+
+    return a->key < b->key ? -1 : a->key > b->key;
+}
+
+static int by_name(const void *x, const void *y)
+{
+    const struct model_row *a = x, *b = y;
+    size_t n = a->id.n < b->id.n ? a->id.n : b->id.n;
+    int d = n ? memcmp(a->id.p, b->id.p, n) : 0;
+
+    if (d == 0 && a->id.n != b->id.n)
+        d = a->id.n < b->id.n ? -1 : 1;
+    return d ? d : strcmp(a->provider, b->provider);
+}
+
+static int by_key_name(const void *x, const void *y)
+{
+    int d = by_key(x, y);
+
+    return d ? d : by_name(x, y);
+}
+
+int model_find(const struct snapshot *s, struct model_index *mi,
+               const struct model_wish *w, struct arena *a,
+               struct model_row **rows, size_t *n)
+{
+    struct gather g = {.w = w, .a = a};
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct instance *in = s->instances[i];
+        if (w->provider.n && !str_is(w->provider, in->name))
+            continue;
+        g.local = in->cfg->manifest->local && in->cfg->loopback;
+        /* The index lends its own copy of the name: keep the snapshot's. */
+        size_t first = g.n;
+        model_index_each(mi, in->name, each, &g);
+        for (size_t j = first; j < g.n; j++)
+            g.rows[j].provider = in->name;
+        for (char **m = in->cfg->models; *m; m++)
+            if (!model_index_has(mi, in->name, str_c(*m)))
+                each(&g, in->name, str_c(*m), STR("{}"));
+    }
+    if (g.n && w->sort != MODEL_SORT_NONE)
+        qsort(g.rows, g.n, sizeof(*g.rows),
+              w->sort == MODEL_SORT_NAME ? by_name : by_key_name);
+    *rows = g.rows;
+    *n = g.n;
+    return g.failed ? -1 : 0;
+}
