@@ -12,6 +12,9 @@
 #define LIM_HTTP_HEADERS 128           /* header lines */
 #define LIM_HTTP_URI LIM_KIB(8)
 #define LIM_HTTP_BODY LIM_MIB(64)      /* * request body */
+#define LIM_UPLOAD LIM_MIB(512)        /* * body for the raw door, in a file */
+#define LIM_SPOOL LIM_MIB(2048)        /* * all such files */
+#define LIM_SPOOL_MEMORY LIM_KIB(256)  /* of such a body before there is a file */
 #define LIM_HTTP_CONNS 10000           /* * open connections, all loops */
 #define LIM_HTTP_CHUNK_EXT 1024        /* bytes of extensions on one chunk */
 #define LIM_HTTP_TRAILERS LIM_KIB(8)

@@ -79,6 +79,15 @@ struct cfg_timeouts {
     int64_t connect_ms, first_ms, idle_ms, total_ms;
 };
 
+/* Answers shared between identical requests; see manager/cache.h. */
+struct cfg_cache {
+    bool store;   /* keep answers */
+    bool join;    /* let identical requests under way share one */
+    bool per_key; /* client keys do not see each other's answers */
+    int64_t ttl_ms;
+    size_t size, max_entry; /* bytes of all answers kept, of one */
+};
+
 /* One provider instance. */
 struct cfg_provider {
     char *name;                      /* unique, [a-z0-9_-]+ */
@@ -114,6 +123,8 @@ struct config {
     struct http_limits http;
     unsigned loops;   /* 0 in the file: one per processor */
     size_t max_calls; /* per loop */
+    size_t max_upload, max_spool; /* raw door: one body, all files */
+    struct cfg_cache cache;
     unsigned workers;
     size_t native_queue;
     int64_t drain_ms;

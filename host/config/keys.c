@@ -30,6 +30,11 @@ static const struct cfg_key keys[] = {
      "Request line and headers of one request."},
     {"server", "max_body", KEY_SIZE, "64M", "bytes", NULL, KIB(1), GIB(4),
      "Body of one request."},
+    {"server", "max_upload", KEY_SIZE, "512M", "bytes", NULL, KIB(1), GIB(64),
+     "Body of one request to the raw door (/raw/...), kept in a file while it "
+     "comes."},
+    {"server", "max_spool", KEY_SIZE, "2G", "bytes", NULL, MIB(1), 1024 * GIB(1),
+     "All such files together; further uploads get 503."},
     {"server", "max_connections", KEY_INT, "10000", "connections", NULL, 1,
      1000000, "Open client connections, all event loops together."},
     {"server", "max_calls", KEY_INT, "4096", "calls", NULL, 1, 1000000,
@@ -76,6 +81,21 @@ static const struct cfg_key keys[] = {
      "The least important lines that are written; debug shows each attempt."},
     {"log", "format", KEY_STRING, "text", NULL, "text|json", 0, 0,
      "Lines for people or one JSON object a line."},
+    /* --- cache --- */
+    {"cache", "enabled", KEY_BOOL, "false", NULL, NULL, 0, 0,
+     "Answer a request that is the same, byte for byte, as an earlier one with "
+     "that one's answer."},
+    {"cache", "coalesce", KEY_BOOL, "false", NULL, NULL, 0, 0,
+     "Let requests that are the same and under way at the same time share one "
+     "answer."},
+    {"cache", "per_key", KEY_BOOL, "true", NULL, NULL, 0, 0,
+     "Clients with different keys do not share answers."},
+    {"cache", "ttl", KEY_DURATION, "5m", "seconds", NULL, S(1), HRS(24 * 30),
+     "How long an answer is good for."},
+    {"cache", "max_size", KEY_SIZE, "64M", "bytes", NULL, KIB(64), GIB(64),
+     "All answers kept together; the one unused for longest goes first."},
+    {"cache", "max_entry", KEY_SIZE, "1M", "bytes", NULL, KIB(1), GIB(1),
+     "One answer; a larger one is neither kept nor joined."},
     /* --- keys --- */
     {"keys[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
      "What the key is called in logs and reports."},

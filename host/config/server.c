@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sections `server` and `log`. */
+/* The sections `server`, `log` and `cache`. */
 #include "config/parts.h"
 
 #include <errno.h>
@@ -66,6 +66,8 @@ static void read_sizes(struct load *l, const struct section *s)
     struct config *c = l->c;
     c->http.head = (size_t)section_int(s, "max_head");
     c->http.body = (size_t)section_int(s, "max_body");
+    c->max_upload = (size_t)section_int(s, "max_upload");
+    c->max_spool = (size_t)section_int(s, "max_spool");
     c->http.conns = (size_t)section_int(s, "max_connections");
     c->max_calls = (size_t)section_int(s, "max_calls");
     c->loops = (unsigned)section_int(s, "loops");
@@ -105,8 +107,8 @@ static enum env_mode environment(const struct section *s)
     return mode && strcmp(mode, "off") == 0 ? ENV_OFF : ENV_FILL;
 }
 
-static const char *const sections[] = {"server", "log", "keys", "providers",
-                                       NULL};
+static const char *const sections[] = {"server", "log",       "cache",
+                                       "keys",   "providers", NULL};
 
 bool is_top_section(const char *name)
 {
@@ -132,7 +134,7 @@ static void unknown_section(const struct section *root, const char *name)
                            "... }; };",
                            name);
     section_issue(root, true, name,
-                  "there is no such section (server, log, keys, "
+                  "there is no such section (server, log, cache, keys, "
                   "providers)%s",
                   hint);
 }
@@ -189,4 +191,25 @@ void read_log(struct load *l, const struct doc *d, const config_setting_t *root)
         log_level_parse(str_c(level), &l->c->log_level);
     l->c->log_format =
         format && strcmp(format, "json") == 0 ? LOG_JSON : LOG_TEXT;
+}
+
+void read_cache(struct load *l, const struct doc *d,
+                const config_setting_t *root)
+{
+    struct section top = {.l = l,
+                          .rows = "",
+                          .label = "",
+                          .doc = d,
+                          .set = root,
+                          .node = &l->spare};
+    struct section s = section_sub(&top, "cache");
+    struct cfg_cache *c = &l->c->cache;
+    s.node = l->cache;
+    section_check_names(&s, NULL);
+    c->store = section_bool(&s, "enabled");
+    c->join = section_bool(&s, "coalesce");
+    c->per_key = section_bool(&s, "per_key");
+    c->ttl_ms = section_int(&s, "ttl");
+    c->size = (size_t)section_int(&s, "max_size");
+    c->max_entry = (size_t)section_int(&s, "max_entry");
 }

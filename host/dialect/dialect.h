@@ -23,6 +23,10 @@ struct dialect_listener {
 
 /* The handler and error renderer for http_server_new(); arg is the dialect. */
 void dialect_handle(struct http_req *req, void *arg);
+/* Every URL there is, for the test of their documentation. */
+void dialect_routes(void (*fn)(void *arg, const char *method, const char *path,
+                               unsigned right),
+                    void *arg);
 size_t dialect_error_body(pbay_str path, int status, const char *why, char *dst,
                           size_t room);
 

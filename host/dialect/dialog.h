@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "dialect/dialect.h"
+#include "manager/cache.h"
 #include "manager/listing.h"
 
 struct dialog;
@@ -16,7 +17,8 @@ struct dialog;
 struct dl_route {
     const char *method; /* "*": any; GET also serves HEAD */
     const char *path;   /* one that ends in "/" (and is longer): a prefix, the
-                         * rest is in dialog.rest and not empty */
+                         * rest is in dialog.rest and not empty; or with two
+                         * {names} at most, each for one part of a path */
     int op;             /* PBAY_OP_*; 0: none in particular */
     const char *dialect;
     unsigned right; /* 0: open to everybody */
@@ -51,8 +53,10 @@ struct dialog {
     const struct chat_form *form;
     struct http_req *req;
     const struct dl_route *route; /* NULL: there is none */
-    pbay_str rest;                /* of the path, behind a prefix */
+    pbay_str rest; /* of the path, behind a prefix; what the first {name} is */
+    pbay_str part; /* what the second is */
     struct call *call;
+    struct cache_hold shared; /* in place of call, when answers are shared */
     struct listing_job *listing;
     char id[40]; /* request id */
     pbay_str key_name;
@@ -101,7 +105,7 @@ void dl_bad(struct err *e, const char *param, const char *code, const char *fmt,
 void dl_chat(struct dialog *x);
 
 /* --- front.c --- */
-/* Start the call of x; on failure the error is the reply. */
+/* Start the call of x, or find its answer; on failure the error is the reply. */
 void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want);
 
 /* --- browser.c --- */

@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "dialect/anthropic.h"
 #include "dialect/openai.h"
+#include "dialect/ops.h"
+#include "dialect/raw.h"
 
 static void health(struct dialog *x);
 
@@ -18,7 +20,8 @@ static const struct dl_route own_routes[] = {
     {.method = NULL},
 };
 
-static const struct dl_route *const tables[] = {oa_routes, an_routes,
+static const struct dl_route *const tables[] = {oa_routes, an_routes, ops_routes,
+                                                raw_routes,
                                                 own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first
@@ -59,6 +62,7 @@ static void on_end(struct http_req *req, bool ok)
         x->call = NULL;
         call_cancel(c);
     }
+    cache_leave(&x->shared);
     listing_forget(x->listing);
     x->listing = NULL;
     if (x->render)
@@ -73,6 +77,7 @@ static void on_drain(struct http_req *req)
 
     if (x->call)
         call_pause(x->call, false);
+    cache_pause(&x->shared, false);
 }
 
 static pbay_str presented_key(const struct http_head *head)
@@ -165,6 +170,32 @@ static void client_headers(struct dialog *x, struct call_request *r)
     r->headers = v;
 }
 
+/* Does the client say this of caches? */
+static bool cache_control(const struct dialog *x, const char *word)
+{
+    pbay_str v = http_header(x->req->head, "cache-control");
+
+    while (v.n)
+        if (str_ieq(str_trim(str_cut(&v, ',')), str_c(word)))
+            return true;
+    return false;
+}
+
+/* 0, or -1 with *e. */
+static int start(struct dialog *x, const struct call_request *r,
+                 const struct call_sink *sink, struct err *e)
+{
+    struct manager *m = x->d->manager;
+    const struct cfg_cache *p = m->current ? &m->current->cfg->cache : NULL;
+
+    if (m->cache && p && (p->store || p->join) && cache_fits(r->op) &&
+        !cache_control(x, "no-store"))
+        return cache_ask(m->cache, p, cache_control(x, "no-cache"), m, r, sink,
+                         x, &x->shared, e);
+    x->call = call_start(m, r, sink, x, e);
+    return x->call ? 0 : -1;
+}
+
 void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
 {
     struct call_request r = {
@@ -184,8 +215,7 @@ void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
     struct err e;
 
     client_headers(x, &r);
-    x->call = call_start(x->d->manager, &r, sink, x, &e);
-    if (!x->call) {
+    if (start(x, &r, sink, &e) < 0) {
         log_line(LOG_INFO, "http", err_text(&e), log_cstr("id", x->id),
                  log_str("model", x->model),
                  log_cstr("result", err_class(e.kind)->name), LOG_END);
@@ -227,12 +257,37 @@ static void dispatch(struct dialog *x, const struct dl_route *r)
     }
 }
 
-/* *rest: what stands behind a prefix. */
-static bool path_is(const struct dl_route *r, pbay_str path, pbay_str *rest)
+/* A path with {names}: what stands for them. */
+static bool match_parts(const char *want, pbay_str path, pbay_str parts[2])
+{
+    size_t n = 0;
+
+    while (*want) {
+        if (*want == '{') {
+            pbay_str rest = path, part = str_cut(&rest, '/');
+            if (!part.n || n == 2)
+                return false;
+            parts[n++] = part;
+            path = str_n(path.p + part.n, path.n - part.n);
+            want = strchr(want, '}') + 1;
+        } else if (!path.n || path.p[0] != *want) {
+            return false;
+        } else {
+            path = str_n(path.p + 1, path.n - 1);
+            want++;
+        }
+    }
+    return path.n == 0;
+}
+
+/* *rest: what stands behind a prefix, or for {names}. */
+static bool path_is(const struct dl_route *r, pbay_str path, pbay_str rest[2])
 {
     size_t n = strlen(r->path);
 
-    *rest = STR_NONE;
+    rest[0] = rest[1] = STR_NONE;
+    if (strchr(r->path, '{'))
+        return match_parts(r->path, path, rest);
     if (n == 1 || r->path[n - 1] != '/')
         return str_is(path, r->path);
     if (path.n <= n || !str_starts(path, r->path))
@@ -249,11 +304,15 @@ static const struct dl_route *find_route(struct dialog *x, pbay_str method,
     for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
         for (const struct dl_route *r = tables[t]; r->method; r++) {
             size_t n = strlen(allowed);
+            pbay_str rest[2];
 
-            if (!path_is(r, x->req->path, &x->rest))
+            if (!path_is(r, x->req->path, rest))
                 continue;
-            if (str_is(method, r->method) || strcmp(r->method, "*") == 0)
+            if (str_is(method, r->method) || strcmp(r->method, "*") == 0) {
+                x->rest = rest[0];
+                x->part = rest[1];
                 return r;
+            }
             snprintf(allowed + n, room - n, "%s%s", n ? ", " : "", r->method);
         }
     return NULL;
@@ -345,4 +404,13 @@ size_t dialect_error_body(pbay_str path, int status, const char *why, char *dst,
     err_clear(&e);
     err_set(&e, kind, "%s", why);
     return form_of(path)->error_json(NULL, &e, dst, room);
+}
+
+void dialect_routes(void (*fn)(void *arg, const char *method, const char *path,
+                               unsigned right),
+                    void *arg)
+{
+    for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+        for (const struct dl_route *r = tables[t]; r->method; r++)
+            fn(arg, r->method, r->path, r->right);
 }

@@ -7,6 +7,12 @@ host_sources += \
 	host/dialect/anthropic.c host/dialect/anthropic.h \
 	host/dialect/anthropic_in.c host/dialect/anthropic_in.h \
 	host/dialect/anthropic_out.c host/dialect/anthropic_out.h \
+	host/dialect/ops.c host/dialect/ops.h host/dialect/ops_int.h \
+	host/dialect/ops_models.c \
+	host/dialect/ops_pull.c \
+	host/dialect/raw.c host/dialect/raw.h host/dialect/raw_headers.c \
+	host/dialect/raw_path.c host/dialect/raw_path.h \
+	host/dialect/spool.c host/dialect/spool.h \
 	host/dialect/openai.c host/dialect/openai.h \
 	host/dialect/openai_body.c host/dialect/openai_items.c \
 	host/dialect/openai_models.c host/dialect/openai_render.c

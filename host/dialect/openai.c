@@ -3,6 +3,7 @@
 #include "dialect/openai.h"
 
 #include "base/str.h"
+#include "dialect/ops.h"
 
 static void take_chat(struct dialog *x, pbay_str body)
 {
@@ -33,7 +34,12 @@ static void list_models(struct dialog *x)
 
 static void show_model(struct dialog *x)
 {
-    oa_models(x, x->rest);
+    pbay_str details = ops_query(x, "details");
+
+    if (str_is(details, "true") || str_is(details, "1"))
+        ops_show(x, x->rest);
+    else
+        oa_models(x, x->rest);
 }
 
 #define POST(p, o, d, t)                                          \

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "dialect/anthropic.h"
 #include "dialect/openai.h"
+#include "dialect/ops.h"
 #include "manager/router.h"
 #include <patchbay/json.h>
 
@@ -146,17 +147,31 @@ static void reply_list(struct dialog *x)
 {
     const struct snapshot *s = x->d->manager->current;
     struct list l = {0};
+    struct model_wish wish;
+    struct model_row *rows;
+    struct arena a;
+    struct err e;
+    size_t n;
 
+    err_clear(&e);
+    if (ops_read_wish(x, &wish, &e) < 0) {
+        dl_error(x, &e);
+        return;
+    }
+    arena_init(&a, LIM_REPLY);
     list_open(x, &l);
     buf_addc(&x->whole,
              l.anthropic ? "{\"data\":[" : "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; s && i < s->n; i++)
-        put_provider(x, s->instances[i], &l);
+    if (!s || model_find(s, x->d->manager->models, &wish, &a, &rows, &n) < 0)
+        l.full = true;
+    for (size_t i = 0; !l.full && i < n; i++)
+        each(&l, rows[i].provider, rows[i].id, rows[i].json);
     if (put_end(&l) < 0 || l.full)
         too_large(x);
     else
         dl_json(x, 200, buf_str(&x->whole));
     list_close(&l);
+    arena_done(&a);
 }
 
 static void reply_one(struct dialog *x)

@@ -166,14 +166,15 @@ static void say_continue(struct http_conn *c, struct http_xch *x)
     }
 }
 
-static void take_body(struct http_req *req, enum http_take how, uint64_t max)
+static void take_body(struct http_req *req, enum http_take how, uint64_t max,
+                      bool own_max)
 {
     struct http_xch *x = (struct http_xch *)req;
     struct http_conn *c = req->conn;
     if (x->ended || x->take != TAKE_NONE || x->reply != RE_NONE)
         return;
     x->take = how;
-    if (max < x->body_max)
+    if (own_max || max < x->body_max)
         x->body_max = max;
     if (x->head.length > x->body_max) {
         too_large(x);
@@ -187,12 +188,17 @@ static void take_body(struct http_req *req, enum http_take how, uint64_t max)
 
 void http_req_take_whole(struct http_req *req, size_t max)
 {
-    take_body(req, TAKE_WHOLE, max);
+    take_body(req, TAKE_WHOLE, max, false);
 }
 
 void http_req_take_stream(struct http_req *req)
 {
-    take_body(req, TAKE_STREAM, UINT64_MAX);
+    take_body(req, TAKE_STREAM, UINT64_MAX, false);
+}
+
+void http_req_take_upload(struct http_req *req, uint64_t max)
+{
+    take_body(req, TAKE_STREAM, max, true);
 }
 
 void http_req_pause_body(struct http_req *req, bool pause)

@@ -102,6 +102,9 @@ size_t http_server_conns(const struct http_server *s);
 void http_req_take_whole(struct http_req *req, size_t max);
 /* Get it piece by piece through on_data, then on_body with an empty string. */
 void http_req_take_stream(struct http_req *req);
+/* The same with a bound of the handler's own instead of the server's, which may
+ * be a larger one. */
+void http_req_take_upload(struct http_req *req, uint64_t max);
 void http_req_pause_body(struct http_req *req, bool pause);
 
 /* --- replying: [loop] --- */

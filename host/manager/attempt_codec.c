@@ -179,7 +179,20 @@ static int proposed_framing(const attempt *a, pbay_str content_type)
     return (int)a->x.framing;
 }
 
-static bool may_pass(pbay_str name)
+/* A raw reply may be a file, or a part of one. */
+static bool raw_may_pass(pbay_str name)
+{
+    static const char *const allowed[] = {
+        "content-disposition", "content-encoding", "content-range",
+        "accept-ranges",       "etag",             "last-modified",
+        "x-request-id",        "request-id"};
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
+        if (str_is(name, allowed[i]))
+            return true;
+    return false;
+}
+
+static bool may_pass(const attempt *a, pbay_str name)
 {
     static const char *const allowed[] = {"openai-processing-ms",
                                           "openai-version", "openai-model",
@@ -187,7 +200,7 @@ static bool may_pass(pbay_str name)
     for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
         if (str_is(name, allowed[i]))
             return true;
-    return false;
+    return a->req.op == PBAY_OP_RAW && raw_may_pass(name);
 }
 
 static void keep_headers(attempt *a, const pbay_kv *h, size_t n)
@@ -197,7 +210,7 @@ static void keep_headers(attempt *a, const pbay_kv *h, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (str_is(h[i].k, "content-type"))
             a->content_type = arena_dup(&a->arena, h[i].v);
-        else if (a->n_passed < PASSED_MAX && may_pass(h[i].k))
+        else if (a->n_passed < PASSED_MAX && may_pass(a, h[i].k))
             a->passed[a->n_passed++] = (pbay_kv){arena_dup(&a->arena, h[i].k),
                                                  arena_dup(&a->arena, h[i].v)};
     }

@@ -9,7 +9,7 @@
 #include "manager/attempt.h"
 #include "manager/recorder.h"
 
-#define PASSED_MAX 4 /* headers of the reply; see may_pass() */
+#define PASSED_MAX 12 /* headers of the reply; see may_pass() */
 
 struct pbay_call {
     struct manager *m;

@@ -129,6 +129,18 @@ static int take_auth(const struct instance *inst, pbay_str auth,
     return 0;
 }
 
+/* A client's header of that name (raw calls) must not stand beside the key. */
+static void drop_rivals(struct tx_request *out)
+{
+    pbay_kv *h = (pbay_kv *)(uintptr_t)out->headers;
+    size_t n = 0;
+
+    for (size_t i = 0; i < out->n_headers; i++)
+        if (!str_ieq(h[i].k, out->auth_name))
+            h[n++] = h[i];
+    out->n_headers = n;
+}
+
 static int take_url(const char *base, pbay_str path, struct arena *a,
                     struct tx_request *out)
 {
@@ -176,7 +188,11 @@ int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
     out->max_head = LIM_REPLY_HEAD;
     if (take_headers(inst, x, a, out, why) < 0)
         return -1;
-    return take_auth(inst, x->auth, out, why);
+    if (take_auth(inst, x->auth, out, why) < 0)
+        return -1;
+    if (out->auth_name.n)
+        drop_rivals(out);
+    return 0;
 }
 
 pbay_str exchange_shown(pbay_str url)
