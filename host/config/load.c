@@ -119,6 +119,7 @@ bool load_begin(struct load *l, const struct cfg_load_options *o,
     v->root = node_add(l, NULL, NODE_GROUP, NULL, NULL);
     l->server = node_add(l, v->root, NODE_GROUP, "server", NULL);
     l->log = node_add(l, v->root, NODE_GROUP, "log", NULL);
+    l->cache = node_add(l, v->root, NODE_GROUP, "cache", NULL);
     l->keys = node_add(l, v->root, NODE_LIST, "keys", NULL);
     l->providers = node_add(l, v->root, NODE_GROUP, "providers", NULL);
     return true;
@@ -174,6 +175,7 @@ struct config *load_run(struct load *l)
     read_keys(l, d, root);
     read_server(l, d, root);
     read_log(l, d, root);
+    read_cache(l, d, root);
     read_providers(l);
     sort_issues(l);
     load_docs_done(l);

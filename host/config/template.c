@@ -71,6 +71,8 @@ static void sections(struct load *l, struct buf *b)
                 "    #    key = \"/etc/patchbay/tls/key.pem\";\n"
                 "    #};\n};\n\nlog: {\n");
     rows(l, b, 4, "log");
+    buf_addc(b, "};\n\ncache: {\n");
+    rows(l, b, 4, "cache");
     buf_addc(b, "};\n\n");
     comment(b, 0,
             "Who may ask. \"patchbay key new\" makes a key and prints "

@@ -126,6 +126,8 @@ static void warning_headers(struct dialog *x, const struct call_warning *w)
 
 void dl_route_headers(struct dialog *x, const struct call_report *r)
 {
+    static const char *const cached[] = {
+        [CACHE_MISS] = "miss", [CACHE_HIT] = "hit", [CACHE_JOINED] = "joined"};
     char n[16];
 
     dl_add_header(x, "x-request-id", str_c(x->id));
@@ -135,6 +137,8 @@ void dl_route_headers(struct dialog *x, const struct call_report *r)
     dl_add_header(x, "x-patchbay-provider", str_c(r->provider));
     dl_add_header(x, "x-patchbay-model", r->model);
     dl_add_header(x, "x-patchbay-attempts", str_c(n));
+    if (x->shared.how != CACHE_NONE)
+        dl_add_header(x, "x-patchbay-cache", str_c(cached[x->shared.how]));
     warning_headers(x, r->warnings);
 }
 
@@ -176,6 +180,9 @@ void dl_error(struct dialog *x, const struct err *e)
 
 void dl_write(struct dialog *x, pbay_str bytes)
 {
-    if (bytes.n && http_reply_write(x->req, bytes) > LIM_OUT_HIGH && x->call)
+    if (!bytes.n || http_reply_write(x->req, bytes) <= LIM_OUT_HIGH)
+        return;
+    if (x->call)
         call_pause(x->call, true);
+    cache_pause(&x->shared, true);
 }

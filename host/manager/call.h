@@ -27,6 +27,7 @@
 /* What one loop needs to run calls. */
 struct manager {
     struct loop *loop;
+    struct cache *cache; /* of the whole host; NULL: none */
     struct transport *transport;
     struct native_pool *pool;
     struct model_index *models;
@@ -115,6 +116,11 @@ struct call_report {
     const struct call_warning *warnings; /* of the attempt that answered, those
                                           * that came before the answer began */
 };
+
+/* report.c: a copy with everything it points to in the arena; false without
+ * memory. */
+bool call_report_copy(struct call_report *to, const struct call_report *from,
+                      struct arena *a);
 
 struct call_sink {
     /* Once, before any event or byte. */

@@ -4,6 +4,7 @@
 # Tests in Python are run by tests/py (TEST_EXTENSIONS in tests/local.mk),
 # which skips them where there is no python3.
 e2e_py = \
+	tests/e2e/cache.py \
 	tests/e2e/access.py \
 	tests/e2e/anthropic_sdk.py \
 	tests/e2e/faults_client.py \

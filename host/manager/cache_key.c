@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What makes two requests the same: everything that the answer may depend on,
+ * byte for byte. */
+#include "manager/cache_int.h"
+
+#include <openssl/evp.h>
+
+#include "base/str.h"
+
+/* Headers that are shown to providers and change no answer. */
+static bool idle_header(pbay_str name)
+{
+    return str_is(name, "user-agent") || str_is(name, "x-client-request-id") ||
+           str_is(name, "idempotency-key");
+}
+
+static bool put(EVP_MD_CTX *h, pbay_str s)
+{
+    uint64_t n = s.n;
+
+    return EVP_DigestUpdate(h, &n, sizeof(n)) &&
+           (!s.n || EVP_DigestUpdate(h, s.p, s.n));
+}
+
+static bool put_all(EVP_MD_CTX *h, const struct cfg_cache *p,
+                    const struct manager *m, const struct call_request *rq)
+{
+    uint64_t head[] = {(uint64_t)rq->op, rq->stream, rq->no_pass, rq->want,
+                       m->current ? m->current->serial : 0};
+    bool ok = EVP_DigestUpdate(h, head, sizeof(head)) && put(h, rq->dialect) &&
+              put(h, rq->model) && put(h, rq->body) &&
+              put(h, str_c(rq->instance ? rq->instance : "")) &&
+              put(h, p->per_key ? rq->key_name : STR_NONE);
+
+    for (size_t i = 0; ok && i < rq->n_headers; i++)
+        if (!idle_header(rq->headers[i].k))
+            ok = put(h, rq->headers[i].k) && put(h, rq->headers[i].v);
+    return ok;
+}
+
+bool cache_key(const struct cfg_cache *p, const struct manager *m,
+               const struct call_request *rq, unsigned char key[CACHE_KEY])
+{
+    EVP_MD_CTX *h = EVP_MD_CTX_new();
+    bool ok = h && EVP_DigestInit_ex(h, EVP_sha256(), NULL) &&
+              put_all(h, p, m, rq) && EVP_DigestFinal_ex(h, key, NULL);
+
+    EVP_MD_CTX_free(h);
+    return ok;
+}
