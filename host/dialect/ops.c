@@ -258,6 +258,7 @@ static void count(struct dialog *x, pbay_str body)
     struct err e;
 
     err_clear(&e);
+    x->op = PBAY_OP_CHAT; /* the body is one of a chat */
     if (oa_read_body(x, body, &e) < 0) {
         dl_error(x, &e);
         return;
