@@ -8,11 +8,37 @@
 
 #include "base/str.h"
 
+/* In the order of `patchbay help`; one on a line, for those who add to them. */
+/* clang-format off */
 static const struct command *const commands[] = {
-    &cmd_serve,    &cmd_chat,   &cmd_embed,  &cmd_models, &cmd_plugins,
-    &cmd_provider, &cmd_config, &cmd_key,    &cmd_status, &cmd_log,
-    &cmd_reload,   &cmd_stop,   &cmd_record, &cmd_replay, &cmd_version,
-    &cmd_help,     NULL};
+    &cmd_serve,
+    &cmd_chat,
+    &cmd_embed,
+    &cmd_image,
+    &cmd_moderate,
+    &cmd_count,
+    &cmd_models,
+    &cmd_show,
+    &cmd_pull,
+    &cmd_rm,
+    &cmd_ps,
+    &cmd_credits,
+    &cmd_generation,
+    &cmd_plugins,
+    &cmd_provider,
+    &cmd_config,
+    &cmd_key,
+    &cmd_status,
+    &cmd_log,
+    &cmd_reload,
+    &cmd_stop,
+    &cmd_record,
+    &cmd_replay,
+    &cmd_version,
+    &cmd_help,
+    NULL
+};
+/* clang-format on */
 
 const struct command *const *cli_commands(void)
 {

@@ -5,8 +5,31 @@
 
 #include "cli/cli.h"
 
-extern const struct command cmd_serve, cmd_chat, cmd_embed, cmd_models,
-    cmd_plugins, cmd_provider, cmd_config, cmd_key, cmd_status, cmd_log,
-    cmd_reload, cmd_stop, cmd_record, cmd_replay, cmd_version, cmd_help;
+/* One on a line, for those who add to them. */
+extern const struct command cmd_serve;
+extern const struct command cmd_chat;
+extern const struct command cmd_embed;
+extern const struct command cmd_image;
+extern const struct command cmd_moderate;
+extern const struct command cmd_count;
+extern const struct command cmd_models;
+extern const struct command cmd_show;
+extern const struct command cmd_pull;
+extern const struct command cmd_rm;
+extern const struct command cmd_ps;
+extern const struct command cmd_credits;
+extern const struct command cmd_generation;
+extern const struct command cmd_plugins;
+extern const struct command cmd_provider;
+extern const struct command cmd_config;
+extern const struct command cmd_key;
+extern const struct command cmd_status;
+extern const struct command cmd_log;
+extern const struct command cmd_reload;
+extern const struct command cmd_stop;
+extern const struct command cmd_record;
+extern const struct command cmd_replay;
+extern const struct command cmd_version;
+extern const struct command cmd_help;
 
 #endif

@@ -13,6 +13,15 @@ host_sources += \
 	host/cli/client.h \
 	host/cli/cmd_chat.c \
 	host/cli/cmd_config.c \
+	host/cli/cmd_generation.c \
+	host/cli/cmd_credits.c \
+	host/cli/cmd_count.c \
+	host/cli/cmd_moderate.c \
+	host/cli/cmd_image.c \
+	host/cli/cmd_ps.c \
+	host/cli/cmd_show.c \
+	host/cli/cmd_rm.c \
+	host/cli/cmd_pull.c \
 	host/cli/cmd_embed.c \
 	host/cli/cmd_help.c \
 	host/cli/cmd_key.c \
@@ -39,6 +48,8 @@ host_sources += \
 	host/cli/input.h \
 	host/cli/manifests.c \
 	host/cli/manifests.h \
+	host/cli/op.c \
+	host/cli/op.h \
 	host/cli/options.c \
 	host/cli/out.c \
 	host/cli/out.h \
@@ -46,6 +57,8 @@ host_sources += \
 	host/cli/own.h \
 	host/cli/plain.c \
 	host/cli/plain.h \
+	host/cli/print.c \
+	host/cli/print.h \
 	host/cli/reach.c \
 	host/cli/reach.h \
 	host/cli/signals.c \
