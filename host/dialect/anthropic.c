@@ -75,29 +75,15 @@ const struct chat_form an_form = {
 static int translate(void *arg, struct call_body *out, struct err *e)
 {
     struct dialog *x = arg;
-    pbay_kv found[LIM_MEMBERS];
-    pbay_kv *members;
     struct buf b;
     int rc;
 
     buf_init(&b, LIM_HTTP_BODY * 2);
     rc = an_to_canonical(x->body, &b, e);
-    out->text = rc < 0 ? STR_NONE : arena_dup(&x->req->arena, buf_str(&b));
+    if (rc == 0)
+        rc = dl_keep_body(x, buf_str(&b), out, e);
     buf_done(&b);
-    if (rc < 0)
-        return -1;
-    members = NULL;
-    if (out->text.p && pbay_json_members(out->text, found, LIM_MEMBERS,
-                                         &out->n_members, NULL) == 0)
-        members =
-            arena_alloc(&x->req->arena, out->n_members * sizeof(*members));
-    if (!members) {
-        err_set(e, ERR_INTERNAL, "out of memory");
-        return -1;
-    }
-    memcpy(members, found, out->n_members * sizeof(*members));
-    out->members = members;
-    return 0;
+    return rc;
 }
 
 static int read_body(struct dialog *x, pbay_str body, struct err *e)
@@ -196,15 +182,7 @@ static void count(struct dialog *x, pbay_str body)
         return;
     }
     /* Counted by events whatever the provider speaks: there is one number. */
-    x->body = canonical.text;
-    x->members =
-        arena_alloc(&x->req->arena, canonical.n_members * sizeof(pbay_kv));
-    if (x->members)
-        memcpy(x->members, canonical.members,
-               canonical.n_members * sizeof(pbay_kv));
-    x->n_members = x->members ? canonical.n_members : 0;
-    x->translate = NULL;
-    x->dialect = STR("canonical/1");
+    dl_use_body(x, &canonical);
     x->stream = false;
     dl_start(x, &count_sink, PBAY_WANT(PBAY_EV_ITEM));
 }

@@ -62,6 +62,36 @@ int dl_scan(struct dialog *x, struct err *e)
     return 0;
 }
 
+int dl_keep_body(struct dialog *x, pbay_str text, struct call_body *out,
+                 struct err *e)
+{
+    pbay_kv found[LIM_MEMBERS];
+    pbay_kv *members = NULL;
+
+    out->text = arena_dup(&x->req->arena, text);
+    if (out->text.p && pbay_json_members(out->text, found, LIM_MEMBERS,
+                                         &out->n_members, NULL) == 0)
+        members =
+            arena_alloc(&x->req->arena, out->n_members * sizeof(*members));
+    if (!members) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        return -1;
+    }
+    memcpy(members, found, out->n_members * sizeof(*members));
+    out->members = members;
+    return 0;
+}
+
+void dl_use_body(struct dialog *x, const struct call_body *body)
+{
+    /* Ours already: see dl_keep_body(). */
+    x->members = (pbay_kv *)(uintptr_t)body->members;
+    x->n_members = body->n_members;
+    x->body = body->text;
+    x->translate = NULL;
+    x->dialect = STR("canonical/1");
+}
+
 int dl_read_bool(struct dialog *x, const char *name, bool *out, struct err *e)
 {
     pbay_str v = pbay_json_find(x->members, x->n_members, name);

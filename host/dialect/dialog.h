@@ -63,6 +63,8 @@ struct dialog {
     int op;
     pbay_str dialect;
     bool stream, include_usage;
+    int64_t started; /* of the loop's clock; where a dialect wants it */
+    void *own;       /* a dialect's own, in the arena */
     pbay_str body, model;
     pbay_kv *members;
     size_t n_members;
@@ -94,6 +96,11 @@ void dl_write(struct dialog *x, pbay_str bytes);
 /* x->body checked and its members listed; model and stream read.  0, or -1 with
  * *e that names the parameter. */
 int dl_scan(struct dialog *x, struct err *e);
+/* A canonical body, kept in the arena with its members listed.  0, or -1. */
+int dl_keep_body(struct dialog *x, pbay_str text, struct call_body *out,
+                 struct err *e);
+/* Go on with that body in place of the client's. */
+void dl_use_body(struct dialog *x, const struct call_body *body);
 int dl_read_model(struct dialog *x, struct err *e);
 int dl_read_bool(struct dialog *x, const char *name, bool *out, struct err *e);
 /* An INVALID error that names a parameter. */
@@ -105,7 +112,8 @@ void dl_bad(struct err *e, const char *param, const char *code, const char *fmt,
 void dl_chat(struct dialog *x);
 
 /* --- front.c --- */
-/* Start the call of x, or find its answer; on failure the error is the reply. */
+/* Start the call of x, or find its answer; on failure the error is the reply.
+ */
 void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want);
 
 /* --- browser.c --- */

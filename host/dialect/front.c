@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "dialect/anthropic.h"
+#include "dialect/ollama.h"
 #include "dialect/openai.h"
 #include "dialect/ops.h"
 #include "dialect/raw.h"
@@ -20,9 +21,8 @@ static const struct dl_route own_routes[] = {
     {.method = NULL},
 };
 
-static const struct dl_route *const tables[] = {oa_routes, an_routes, ops_routes,
-                                                raw_routes,
-                                                own_routes};
+static const struct dl_route *const tables[] = {
+    oa_routes, an_routes, ol_routes, ops_routes, raw_routes, own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first
  * that fits. */
@@ -31,6 +31,7 @@ static const struct {
     const struct chat_form *form;
 } forms[] = {
     {"/v1/messages", &an_form},
+    {"/api/", &ol_chat_form},
     {"", &oa_form},
 };
 

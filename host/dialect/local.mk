@@ -13,6 +13,12 @@ host_sources += \
 	host/dialect/raw.c host/dialect/raw.h host/dialect/raw_headers.c \
 	host/dialect/raw_path.c host/dialect/raw_path.h \
 	host/dialect/spool.c host/dialect/spool.h \
+	host/dialect/ollama.c host/dialect/ollama.h \
+	host/dialect/ollama_calls.c host/dialect/ollama_calls.h \
+	host/dialect/ollama_embed.c \
+	host/dialect/ollama_in.c host/dialect/ollama_in.h \
+	host/dialect/ollama_manage.c host/dialect/ollama_models.c \
+	host/dialect/ollama_out.c host/dialect/ollama_out.h \
 	host/dialect/openai.c host/dialect/openai.h \
 	host/dialect/openai_body.c host/dialect/openai_items.c \
 	host/dialect/openai_models.c host/dialect/openai_render.c

@@ -32,10 +32,25 @@ static bool configured(const struct instance *in, pbay_str model)
     return in->cfg->default_model && str_is(model, in->cfg->default_model);
 }
 
+/* Ollama's models are "name:tag", and "latest" where no tag is said. */
+static bool listed(const struct instance *in, struct model_index *models,
+                   pbay_str model)
+{
+    char full[512];
+
+    if (model_index_has(models, in->name, model))
+        return true;
+    if (!model.n || memchr(model.p, ':', model.n) ||
+        model.n + sizeof(":latest") > sizeof(full))
+        return false;
+    snprintf(full, sizeof(full), "%.*s:latest", STR_ARG(model));
+    return model_index_has(models, in->name, str_c(full));
+}
+
 static bool owns(const struct instance *in, struct model_index *models,
                  pbay_str model)
 {
-    return configured(in, model) || model_index_has(models, in->name, model) ||
+    return configured(in, model) || listed(in, models, model) ||
            manifest_model(in->cfg->manifest, model);
 }
 
