@@ -22,3 +22,5 @@ host_sources += \
 	host/dialect/openai.c host/dialect/openai.h \
 	host/dialect/openai_body.c host/dialect/openai_items.c \
 	host/dialect/openai_models.c host/dialect/openai_render.c
+
+EXTRA_DIST += host/dialect/README.md

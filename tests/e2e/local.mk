@@ -7,6 +7,7 @@ e2e_py = \
 	tests/e2e/cache.py \
 	tests/e2e/access.py \
 	tests/e2e/anthropic_sdk.py \
+	tests/e2e/api_reference.py \
 	tests/e2e/cli_ops.py \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \

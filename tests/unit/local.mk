@@ -48,6 +48,14 @@ unit_tests += tests/unit/test_wire
 tests_unit_test_wire_CFLAGS = $(unit_cflags)
 tests_unit_test_wire_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_routes
+tests_unit_test_routes_CFLAGS = $(unit_cflags)
+tests_unit_test_routes_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_raw_path
+tests_unit_test_raw_path_CFLAGS = $(unit_cflags)
+tests_unit_test_raw_path_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_native_pool
 tests_unit_test_native_pool_CFLAGS = $(unit_cflags)
 tests_unit_test_native_pool_LDADD = $(unit_ldadd)
