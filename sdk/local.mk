@@ -20,6 +20,7 @@ sdk_sources = \
 	sdk/lib/json_write.c \
 	sdk/lib/wire.c \
 	sdk/lib/wire_edit.c \
+	sdk/lib/wire_ends.c \
 	sdk/lib/wire_error.c \
 	sdk/lib/wire_in.h \
 	sdk/lib/scan.h

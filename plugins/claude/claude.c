@@ -130,9 +130,8 @@ static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
 {
     struct call *c = st;
 
-    (void)inst;
     c->call = call;
-    return cl_finish(c, why);
+    return cl_finish(inst, c, why);
 }
 
 static const pbay_codec codec = {

@@ -64,6 +64,7 @@ struct call {
     pbay_call *call; /* of the callback that is running */
     uint32_t op, want, flags;
     uint32_t framing;
+    pbay_ends *ends; /* RAW */
     pbay_head head; /* with those headers that an error needs, copied */
     int begun, content, failed, ended;
     uint32_t n_calls, n_blocks, n_blocks_told;
@@ -114,7 +115,7 @@ void cl_traits(pbay_str model, struct traits *t);
 /* --- feed.c: the reply */
 pbay_rc cl_head(struct claude *o, struct call *c, pbay_head *head);
 pbay_rc cl_feed(struct claude *o, struct call *c, const pbay_record *rec);
-pbay_rc cl_finish(const struct call *c, pbay_rc why);
+pbay_rc cl_finish(struct claude *o, struct call *c, pbay_rc why);
 
 /* --- limits.c */
 /* LIMITS from a reply's head. */

@@ -57,6 +57,8 @@ pbay_rc cl_head(struct claude *o, struct call *c, pbay_head *head)
 {
     c->framing = head->framing;
     keep_head(o, c, head);
+    if (c->op == PBAY_OP_RAW)
+        c->ends = pbay_ends_new(o->host, c->call, head);
     /* JSON where a stream was asked: the whole answer, so all of it is told. */
     if (c->op == PBAY_OP_CHAT && (c->flags & PBAY_RQ_STREAM) &&
         c->framing == PBAY_FRAME_WHOLE)
@@ -101,16 +103,29 @@ pbay_rc cl_feed(struct claude *o, struct call *c, const pbay_record *rec)
                                 "must be the address itself"));
     if (c->head.status < 200 || c->head.status > 299)
         return cl_error_body(o, c, data);
-    if (c->op == PBAY_OP_RAW)
+    if (c->op == PBAY_OP_RAW) {
+        pbay_ends_feed(c->ends, rec->data);
         return cl_content(o, c);
+    }
     /* A name without data, a keep-alive by another means. */
     if (c->framing == PBAY_FRAME_SSE && !data.n)
         return PBAY_OK;
     return read_record(o, c, rec, data);
 }
 
-pbay_rc cl_finish(const struct call *c, pbay_rc why)
+/* The first event of a stream counts the input, the last one the output. */
+static pbay_rc raw_usage(struct claude *o, struct call *c)
 {
+    pbay_rc rc = cl_usage(o, c, pbay_ends_find(c->ends, "usage", 0));
+
+    return rc == PBAY_OK ? cl_usage(o, c, pbay_ends_find(c->ends, "usage", 1))
+                         : rc;
+}
+
+pbay_rc cl_finish(struct claude *o, struct call *c, pbay_rc why)
+{
+    if (c->op == PBAY_OP_RAW)
+        return why == PBAY_OK ? raw_usage(o, c) : PBAY_OK;
     if (c->failed || (why != PBAY_OK && why != PBAY_END))
         return PBAY_OK;
     return c->more ? PBAY_AGAIN : PBAY_OK;

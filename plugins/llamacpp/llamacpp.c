@@ -85,7 +85,8 @@ static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
     a->c.call = call;
     if (why == PBAY_OK && a->more && !a->c.failed)
         return PBAY_AGAIN;
-    return a->op == PBAY_OP_CHAT ? oai_finish(&l->oai, &a->c, why) : PBAY_OK;
+    return a->op == PBAY_OP_CHAT || a->op == PBAY_OP_RAW
+               ? oai_finish(&l->oai, &a->c, why) : PBAY_OK;
 }
 
 #define OPS_BUT_LIST                                          \

@@ -66,6 +66,8 @@ pbay_rc ol_head(struct ollama *o, struct call *c, pbay_head *head)
 
     c->framing = head->framing;
     c->head = (pbay_head){.size = sizeof c->head, .status = head->status};
+    if (c->op == PBAY_OP_RAW)
+        c->ends = pbay_ends_new(o->host, c->call, head);
     for (size_t i = 0; i < KEPT; i++) {
         pbay_str v = pbay_header(head->headers, head->n_headers, kept[i]);
         if (v.n && !h)
@@ -132,8 +134,10 @@ pbay_rc ol_feed(struct ollama *o, struct call *c, const pbay_record *rec)
                                 "be the address itself"));
     if (refused(c))
         return ol_error_body(o, c, data);
-    if (c->op == PBAY_OP_RAW)
+    if (c->op == PBAY_OP_RAW) {
+        pbay_ends_feed(c->ends, rec->data);
         return ol_content(o, c);
+    }
     if (c->op == PBAY_OP_DELETE || c->ended || c->closing)
         return PBAY_OK;
     return read_record(o, c, data);
@@ -166,6 +170,9 @@ pbay_rc ol_finish(struct ollama *o, struct call *c, pbay_rc why)
 {
     if ((why != PBAY_OK && why != PBAY_END) || c->failed)
         return PBAY_OK;
+    if (c->op == PBAY_OP_RAW)
+        return ol_usage(o, c, pbay_ends_find(c->ends, "prompt_eval_count", 1),
+                        pbay_ends_find(c->ends, "eval_count", 1), 0);
     if (c->op == PBAY_OP_PULL && !refused(c) && !c->ended)
         return ol_error(o, c, PBAY_E_PROTOCOL,
                         "the server ended the download before it was complete; "

@@ -39,6 +39,7 @@ struct call {
     pbay_call *call; /* of the callback that is running */
     uint32_t op, want, flags, step;
     uint32_t framing;
+    pbay_ends *ends; /* RAW */
     pbay_head head; /* with those headers that an error needs, copied */
     int begun, content, failed, ended;
     int seen;   /* a record of this exchange came */

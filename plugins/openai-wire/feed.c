@@ -176,6 +176,8 @@ pbay_rc oai_head(struct openai *o, struct call *c, pbay_head *head)
 {
     c->framing = head->framing;
     keep_head(o, c, head);
+    if (c->op == PBAY_OP_RAW)
+        c->more = pbay_ends_new(o->host, c->call, head);
     /* JSON where a stream was asked: the whole answer, so all of it is told. */
     if ((c->flags & PBAY_RQ_STREAM) && c->framing == PBAY_FRAME_WHOLE)
         c->want = ~0u;
@@ -295,8 +297,10 @@ pbay_rc oai_feed(struct openai *o, struct call *c, const pbay_record *rec)
                                  "must be the address itself"));
     if (c->head.status < 200 || c->head.status > 299)
         return oai_error_body(o, c, data);
-    if (c->op == PBAY_OP_RAW)
+    if (c->op == PBAY_OP_RAW) {
+        pbay_ends_feed(c->more, rec->data);
         return oai_content(o, c);
+    }
     if (c->framing == PBAY_FRAME_SSE) {
         if (is_text(data, "[DONE]"))
             return end_mark(o, c);
@@ -311,6 +315,10 @@ pbay_rc oai_finish(struct openai *o, struct call *c, pbay_rc why)
 {
     struct choice *ch;
 
+    if (c->op == PBAY_OP_RAW)
+        return why == PBAY_OK
+                   ? oai_usage(o, c, pbay_ends_find(c->more, "usage", 1))
+                   : PBAY_OK;
     if (c->again && (why == PBAY_OK || why == PBAY_END) && !c->failed) {
         c->again = 0;
         return PBAY_AGAIN;

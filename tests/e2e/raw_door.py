@@ -465,6 +465,59 @@ def test_errors():
         assert KEY not in host.errors(), "the log holds the key"
 
 
+def test_usage_is_read_along():
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    claude = {"input_tokens": 11, "output_tokens": 1}
+    said = "x" * 20000 + '"usage":{"prompt_tokens":999}'
+
+    def reply(req, conn):
+        if req.path == "/v1/models" or req.path == "/api/tags":
+            return send_json(conn, 404, {"error": {"message": "none"}})
+        if req.path == "/v1/whole":
+            return send_json(conn, 200, {"text": said, "usage": usage})
+        if req.path == "/v1/stream":
+            return send_stream(conn, [
+                b"data: " + json.dumps({"t": said, "usage": None}).encode() +
+                b"\n\n", b"data: " + json.dumps(
+                    {"choices": [], "usage": usage}).encode() +
+                b"\n\n", b"data: [DONE]\n\n"])
+        if req.path == "/v1/claude":
+            return send_stream(conn, [
+                b"event: message_start\ndata: " + json.dumps(
+                    {"type": "message_start", "message": {
+                        "usage": claude}}).encode() + b"\n\n",
+                b"data: " + json.dumps({"t": said}).encode() + b"\n\n",
+                b"event: message_delta\ndata: " + json.dumps(
+                    {"type": "message_delta", "usage": {
+                        "output_tokens": 5}}).encode() + b"\n\n"])
+        if req.path == "/api/raw":
+            return send_json(conn, 200, {"response": said, "eval_count": 4,
+                                         "prompt_eval_count": 6, "done": True})
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                     b"Content-Length: 35\r\n\r\n" +
+                     b'{"usage":{"prompt_tokens":1000000}}')
+        return None
+
+    def counted(name):
+        c = host.counters(name)
+        return c["input_tokens"], c["output_tokens"]
+
+    with Upstream(reply) as up, Host(providers=openai_at(up.url) + """
+            claude: { type = "claude"; base_url = "%s"; api_key = "k"; };
+            ollama: { type = "ollama"; base_url = "%s"; };""" % (
+            up.url, up.url)) as host:
+        assert json.loads(host.get("/raw/up/whole")[2])["usage"] == usage
+        assert counted("up") == (7, 3)
+        assert host.get("/raw/up/stream")[2].endswith(b"data: [DONE]\n\n")
+        assert counted("up") == (14, 6)
+        assert host.get("/raw/up/plain")[0] == 200  # no JSON: not looked into
+        assert counted("up") == (14, 6)
+        assert host.get("/raw/claude/v1/claude")[0] == 200
+        assert counted("claude") == (11, 5)
+        assert host.get("/raw/ollama/api/raw")[0] == 200
+        assert counted("ollama") == (6, 4)
+
+
 def test_client_that_leaves_cancels():
     started = threading.Event()
 

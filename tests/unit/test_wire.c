@@ -510,6 +510,60 @@ START_TEST(test_text_and_fail)
 }
 END_TEST
 
+static pbay_ends *ends_of(const char *type, int32_t status)
+{
+    pbay_kv h = {c("content-type"), c(type)};
+    pbay_head head = {
+        .size = sizeof head, .status = status, .headers = &h, .n_headers = 1};
+
+    return pbay_ends_new(&host, &the_call, &head);
+}
+
+static void is_value(pbay_str v, const char *text)
+{
+    ck_assert_msg(v.n == strlen(text) && !memcmp(v.p, text, v.n),
+                  "\"%.*s\" is not \"%s\"", (int)v.n, v.p ? v.p : "", text);
+}
+
+START_TEST(test_ends)
+{
+    static const char text[] =
+        "{\"a\":\"say \\\"usage\\\":{\\\"x\\\":1} }\", \"usage\" : {\"x\":[1,"
+        "\"}\"]} ,\"usage\":null,\"n\":12}";
+    static char filler[20000];
+    pbay_ends *e;
+
+    ck_assert_ptr_null(ends_of("text/html", 200));
+    ck_assert_ptr_null(ends_of("application/json", 404));
+    ck_assert_uint_eq(pbay_ends_find(NULL, "usage", 1).n, 0);
+    pbay_ends_feed(NULL, c("x"));
+    /* however it is cut; null is no value, quoted text no member */
+    for (size_t piece = 1; piece < sizeof text; piece++) {
+        e = ends_of("Application/JSON; charset=utf-8", 201);
+        ck_assert_ptr_nonnull(e);
+        for (size_t i = 0; i < sizeof text - 1; i += piece) {
+            size_t n = sizeof text - 1 - i;
+            pbay_ends_feed(e, (pbay_str){text + i, n < piece ? n : piece});
+        }
+        is_value(pbay_ends_find(e, "usage", 0), "{\"x\":[1,\"}\"]}");
+        is_value(pbay_ends_find(e, "usage", 1), "{\"x\":[1,\"}\"]}");
+        is_value(pbay_ends_find(e, "n", 1), "12");
+        ck_assert_uint_eq(pbay_ends_find(e, "none", 1).n, 0);
+        teardown();
+        setup();
+    }
+    /* first and last of a long one; what is between them is forgotten */
+    memset(filler, 'x', sizeof filler);
+    e = ends_of("text/event-stream", 200);
+    pbay_ends_feed(e, c("data: {\"usage\":{\"in\":1}}\n\ndata: \""));
+    pbay_ends_feed(e, (pbay_str){filler, sizeof filler});
+    pbay_ends_feed(e, c("\"\n\ndata: {\"usage\":{\"in\":2}}\n\n"));
+    pbay_ends_feed(e, c("data: {\"usage\":{\"out\":3}}\n\ndata: {\"usage\":{"));
+    is_value(pbay_ends_find(e, "usage", 0), "{\"in\":1}");
+    is_value(pbay_ends_find(e, "usage", 1), "{\"out\":3}");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire");
@@ -530,6 +584,7 @@ int main(void)
     tcase_add_test(t, test_edit);
     tcase_add_test(t, test_edit_no_memory);
     tcase_add_test(t, test_text_and_fail);
+    tcase_add_test(t, test_ends);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

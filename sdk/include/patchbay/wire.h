@@ -47,6 +47,18 @@ pbay_rc pbay_edit(const pbay_host *host, pbay_call *call, pbay_str body,
  * or memory is out (an empty string gives a non-NULL p). */
 pbay_str pbay_text(const pbay_host *host, pbay_call *call, pbay_str value);
 
+/* What a raw reply of JSON, event stream or lines of JSON says at its beginning
+ * (4 KiB) and at its end (8 KiB), for usage that is read along without keeping
+ * or delaying anything.  _new, from head(): NULL where there is nothing to read,
+ * or no memory; the others take that.  _find: the first member of that name at
+ * the beginning, or the last one at the end, whose value is there whole and is
+ * not null; else {NULL,0}. */
+typedef struct pbay_ends pbay_ends;
+pbay_ends *pbay_ends_new(const pbay_host *host, pbay_call *call,
+                         const pbay_head *head);
+void pbay_ends_feed(pbay_ends *e, pbay_str bytes);
+pbay_str pbay_ends_find(const pbay_ends *e, const char *name, int last);
+
 /* Emit an ERROR event; returns PBAY_FAIL for `return pbay_fail(..)`. */
 pbay_rc pbay_fail(const pbay_host *host, pbay_call *call, uint32_t kind,
                   const char *param, const char *message);
