@@ -117,6 +117,40 @@ static int take_name(struct dialog *x, struct err *e)
     return -1;
 }
 
+/* The others: what is for Ollama itself is left out and told, anything else
+ * refused. */
+static int check_named(struct dialog *x, struct err *e)
+{
+    static const char *const left[] = {"insecure", "verbose", "keep_alive",
+                                       "options"};
+    static const char *const read[] = {"model", "name", "stream"};
+    char text[96];
+
+    for (size_t i = 0; i < x->n_members; i++) {
+        pbay_str name = x->members[i].k, v = x->members[i].v;
+        bool found = pbay_json_type(v) == '0' || pbay_json_is(v, "");
+        for (size_t k = 0; k < sizeof(read) / sizeof(*read); k++)
+            found |= str_is(name, read[k]);
+        for (size_t k = 0; !found && k < sizeof(left) / sizeof(*left); k++) {
+            if (!str_is(name, left[k]))
+                continue;
+            found = true;
+            if (!str_is(v, "false")) {
+                snprintf(text, sizeof(text),
+                         "%s: left out, it is for Ollama itself", left[k]);
+                dl_add_header(x, "x-patchbay-warning", str_c(text));
+            }
+        }
+        if (!found) {
+            dl_bad(e, "body", "unknown_parameter",
+                   "%.*s: there is no such field here; remove it",
+                   STR_ARG(str_head(name, 64)));
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int ol_read_name(struct dialog *x, pbay_str body)
 {
     struct call_body canonical;
@@ -127,7 +161,7 @@ int ol_read_name(struct dialog *x, pbay_str body)
     err_clear(&e);
     x->body = body;
     x->stream = true;
-    rc = take_name(x, &e);
+    rc = take_name(x, &e) < 0 || check_named(x, &e) < 0 ? -1 : 0;
     buf_init(&b, LIM_KIB(64));
     if (rc == 0)
         rc = buf_addc(&b, "{\"model\":") | buf_json(&b, x->model) |

@@ -17,7 +17,9 @@ extern const struct dl_route ol_routes[];
  * when the error has been the reply. */
 int ol_read(struct dialog *x, pbay_str body);
 /* The same of a body that is a model's name; older clients say "name".  The
- * body becomes {"model":..}. */
+ * body becomes {"model":..}: insecure, verbose, keep_alive and options are left
+ * out with a warning (unless they are false or null), anything else is refused
+ * by name. */
 int ol_read_name(struct dialog *x, pbay_str body);
 /* Start a call for events only, with x->body in canonical form. */
 void ol_start(struct dialog *x, const char *instance,

@@ -102,15 +102,15 @@ static bool one_of(pbay_str name, const char *const *set)
 /* 0, or -1 with *e that names the field. */
 static int check_names(struct dialog *x, struct err *e)
 {
-    static const char *const taken[] = {"model",  "input",      "prompt",
-                                        "stream", "dimensions", NULL};
+    const char *const taken[] = {"model", old(x) ? "prompt" : "input", "stream",
+                                 "dimensions", NULL};
     static const char *const left[] = {"truncate", "keep_alive", "options",
                                        NULL};
     struct buf b;
 
     for (size_t i = 0; i < x->n_members; i++) {
         pbay_str name = x->members[i].k;
-        if (one_of(name, taken))
+        if (one_of(name, taken) || pbay_json_type(x->members[i].v) == '0')
             continue;
         buf_init(&b, LIM_KIB(1));
         buf_printf(&b, "%.*s: ", STR_ARG(str_head(name, 64)));
@@ -144,7 +144,10 @@ static void start(struct dialog *x, const char *field)
         dl_error(x, &e);
         return;
     }
-    if (check_names(x, &e) < 0) {
+    if (dims.p && !strchr("n0", pbay_json_type(dims)))
+        dl_bad(&e, "dimensions", "invalid_type",
+               "dimensions: must be a number");
+    if (e.kind || check_names(x, &e) < 0) {
         dl_error(x, &e);
         return;
     }

@@ -50,6 +50,8 @@ static void leave(struct in *in, const char *group, const char *name)
             return;
     if (in->left->n < OL_LEFT_MAX)
         memcpy(in->left->name[in->left->n++], full, sizeof(full));
+    else
+        strcpy(in->left->name[OL_LEFT_MAX - 1], "further fields");
 }
 
 static void put(js *to, const char *name, js *v)

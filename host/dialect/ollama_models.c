@@ -308,17 +308,13 @@ static void ps_begin(void *arg, const struct call_head *h,
     (void)r;
 }
 
-static int put_running(struct buf *b, const char *provider, pbay_str json)
+static int put_running(struct buf *b, const char *provider, pbay_str name,
+                       pbay_str json)
 {
     pbay_str raw = pbay_json_get(json, "raw");
-    pbay_str model = pbay_json_get(json, "model"), name, v;
-    char text[512];
-    int64_t n = pbay_json_unescape(model, text, sizeof(text));
+    pbay_str v;
     int rc = buf_addc(b, "{");
 
-    if (n < 0)
-        return 0;
-    name = str_n(text, (size_t)n);
     rc |= put_name(b, "name", provider, name) | buf_addc(b, ",");
     rc |= put_name(b, "model", provider, name);
     rc |=
@@ -343,11 +339,18 @@ static void ps_event(void *arg, const pbay_event *ev)
 {
     struct dialog *x = arg;
     struct running *run = x->own;
+    char name[512];
+    int64_t n;
 
     if (ev->type != PBAY_EV_ITEM || !str_is(ev->name, "running"))
         return;
+    n = pbay_json_unescape(pbay_json_get(ev->json, "model"), name,
+                           sizeof(name));
+    if (n <= 0) /* no name, no use */
+        return;
     if ((run->any && buf_addc(&x->whole, ",") < 0) ||
-        put_running(&x->whole, run->provider, ev->json) < 0)
+        put_running(&x->whole, run->provider, str_n(name, (size_t)n),
+                    ev->json) < 0)
         x->lost = true;
     run->any = true;
 }

@@ -27,7 +27,7 @@ struct ol_render {
     struct buf told;                   /* whole: the calls */
     struct buf logprobs;               /* whole */
     struct call_text *calls;
-    size_t n_calls;
+    size_t n_calls, kept; /* kept: bytes of all calls' arguments */
     uint32_t stop;
 };
 
@@ -95,6 +95,21 @@ int ol_render_begin(struct ol_render *r, pbay_str model)
     return 0;
 }
 
+/* JSON, on one line: outside of strings a line feed is but white space. */
+static int put_json(struct buf *o, pbay_str json)
+{
+    int rc = 0;
+
+    while (json.n && rc == 0) {
+        const char *feed = memchr(json.p, '\n', json.n);
+        size_t n = feed ? (size_t)(feed - json.p) : json.n;
+        rc = buf_add(o, str_n(json.p, n)) | (feed ? buf_addc(o, " ") : 0);
+        n += feed != NULL;
+        json = str_n(json.p + n, json.n - n);
+    }
+    return rc;
+}
+
 /* --- lines --------------------------------------------------------------- */
 
 static int line_open(struct ol_render *r, struct buf *o)
@@ -114,7 +129,7 @@ static int put_list(struct buf *o, const char *name, pbay_str items)
 {
     if (!items.n)
         return 0;
-    return buf_printf(o, ",\"%s\":[", name) | buf_add(o, items) |
+    return buf_printf(o, ",\"%s\":[", name) | put_json(o, items) |
            buf_addc(o, "]");
 }
 
@@ -182,11 +197,14 @@ static int take_call(struct ol_render *r, const pbay_event *ev)
         return -1;
     if (ev->name.n && !c->name.n && buf_add(&c->name, ev->name) < 0)
         return -1;
+    r->kept += ev->text.n;
+    if (r->kept > LIM_REPLY)
+        return -1;
     return buf_add(&c->args, ev->text) < 0 ? -1 : 0;
 }
 
-/* As an object of tool_calls.  Arguments that are no object cannot be shown:
- * below 0. */
+/* As an object of tool_calls.  Arguments that are no object, or a call without
+ * a name, cannot be shown: below 0. */
 static int put_call(struct buf *o, struct call_text *c, size_t i)
 {
     pbay_str args = str_trim(buf_str(&c->args));
@@ -194,7 +212,8 @@ static int put_call(struct buf *o, struct call_text *c, size_t i)
 
     if (!args.n)
         args = STR("{}");
-    if (pbay_json_check(args, NULL) < 0 || pbay_json_type(args) != 'o')
+    if (!c->name.n || pbay_json_check(args, NULL) < 0 ||
+        pbay_json_type(args) != 'o')
         return -1;
     rc = buf_addc(o, "{\"id\":") | buf_json(o, buf_str(&c->id));
     rc |= buf_printf(o, ",\"function\":{\"index\":%zu,\"name\":", i);
@@ -204,15 +223,16 @@ static int put_call(struct buf *o, struct call_text *c, size_t i)
     return rc | buf_addc(o, "}}");
 }
 
-/* All calls before `end` that have not been told. */
-static int tell_calls(struct ol_render *r, size_t end, struct buf *o)
+/* All calls.  Not before the answer stops: the pieces of several may come
+ * interleaved, so that only then each of them is complete. */
+static int tell_calls(struct ol_render *r, struct buf *o)
 {
     struct buf b;
     int rc = 0;
 
-    for (size_t i = 0; i < end && i < r->n_calls && rc == 0; i++) {
+    for (size_t i = 0; i < r->n_calls && rc == 0; i++) {
         struct call_text *c = &r->calls[i];
-        if (c->told || !c->name.n)
+        if (c->told || !(c->id.n | c->name.n | c->args.n)) /* a gap */
             continue;
         c->told = true;
         buf_init(&b, LIM_REPLY);
@@ -254,8 +274,6 @@ static int on_text(struct ol_render *r, const pbay_event *ev, struct buf *out)
 
 int ol_render_event(struct ol_render *r, const pbay_event *ev, struct buf *out)
 {
-    int rc = 0;
-
     if (ev->choice) /* n is not to be had here */
         return 0;
     if (!r->first && ev->type != PBAY_EV_USAGE)
@@ -263,22 +281,20 @@ int ol_render_event(struct ol_render *r, const pbay_event *ev, struct buf *out)
     switch (ev->type) {
     case PBAY_EV_TEXT:
     case PBAY_EV_REFUSAL:
-        return tell_calls(r, r->n_calls, out) | on_text(r, ev, out);
+        return on_text(r, ev, out);
     case PBAY_EV_REASONING:
         if (r->stream)
             return line(r, out, &(struct piece){.thinking = ev->text});
         return keep(&r->thinking, ev->text, "");
     case PBAY_EV_CALL:
-        if (ev->index >= r->n_calls)
-            rc = tell_calls(r, ev->index, out);
-        return rc < 0 ? rc : take_call(r, ev);
+        return take_call(r, ev);
     case PBAY_EV_BLOCK:
         if (r->stream)
             return line(r, out, &(struct piece){.blocks = ev->json});
         return keep(&r->blocks, ev->json, ",");
     case PBAY_EV_STOP:
         r->stop = ev->code;
-        return tell_calls(r, r->n_calls, out);
+        return tell_calls(r, out);
     default:
         return 0;
     }

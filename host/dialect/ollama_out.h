@@ -3,11 +3,12 @@
  * object, and errors in Ollama's form.  Source:
  * https://github.com/ollama/ollama/blob/main/docs/api.md.
  *
- * Tool calls are told whole, each when it is complete.  A block that must come
- * back unchanged stands in the message's `patchbay_blocks`.  done_reason is
- * "stop" also for tool calls, as Ollama has it, "length" when a limit or the
- * window was reached, "content_filter" when the rest was withheld.  Durations
- * are what this host has measured.
+ * Tool calls are told whole, when the answer stops: the pieces of several may
+ * come interleaved.  A block that must come back unchanged stands in the
+ * message's `patchbay_blocks`.  done_reason is "stop" also for tool calls, as
+ * Ollama has it, "length" when a limit or the window was reached,
+ * "content_filter" when the rest was withheld.  Durations are what this host has
+ * measured.
  *
  * One answer, one thread. */
 #ifndef PB_DIALECT_OLLAMA_OUT_H

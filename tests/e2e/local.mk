@@ -15,6 +15,7 @@ e2e_py = \
 	tests/e2e/llama_real.py \
 	tests/e2e/llamacpp_real.py \
 	tests/e2e/loopback.py \
+	tests/e2e/ollama_sdk.py \
 	tests/e2e/openai_sdk_node.py \
 	tests/e2e/openai_spec.py \
 	tests/e2e/openai_sdk_python.py \
@@ -33,6 +34,7 @@ EXTRA_DIST += $(e2e_py) \
 	tests/e2e/openai-spec/NOTICE \
 	tests/e2e/openai-spec/schemas.json \
 	tests/e2e/anthropic_sdk.mjs \
+	tests/e2e/ollama_sdk.mjs \
 	tests/e2e/openai_sdk.mjs \
 	tests/e2e/openai_sdk.py \
 	tests/e2e/openai_sdk_client.py \
