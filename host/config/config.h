@@ -88,6 +88,32 @@ struct cfg_cache {
     size_t size, max_entry; /* bytes of all answers kept, of one */
 };
 
+/* How a route orders its targets. */
+enum cfg_strategy {
+    STRATEGY_FALLBACK,         /* as they are written */
+    STRATEGY_ROUND_ROBIN,      /* each in turn first */
+    STRATEGY_LEAST_CONNECTIONS /* the one with the fewest calls first */
+};
+
+#define CFG_ROUTE_NAME    255
+#define CFG_ROUTE_TARGETS 16
+
+/* A name that leads to targets; an alias leads to one other name. */
+struct cfg_route {
+    char *name;
+    bool alias;
+    enum cfg_strategy strategy;
+    char **targets; /* "provider/model" or "provider"; NULL-terminated */
+    struct cfg_origin origin;
+};
+
+/* What the environment says of the route "default", where none is written. */
+struct cfg_default_route {
+    const char *primary, *secondary, *local; /* providers; NULL: not said */
+    bool no_fallback;
+    enum cfg_strategy strategy;
+};
+
 /* One provider instance. */
 struct cfg_provider {
     char *name;                      /* unique, [a-z0-9_-]+ */
@@ -125,6 +151,10 @@ struct config {
     size_t max_calls; /* per loop */
     size_t max_upload, max_spool; /* raw door: one body, all files */
     struct cfg_cache cache;
+    struct cfg_route *routes; /* and aliases */
+    size_t n_routes;
+    struct cfg_default_route default_route;
+    bool strict_models; /* a name with several owners is an error */
     unsigned workers;
     size_t native_queue;
     int64_t drain_ms;

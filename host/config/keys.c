@@ -26,6 +26,9 @@ static const struct cfg_key keys[] = {
      "What variables like OPENAI_API_KEY do beside a file. fill: what its "
      "providers lack, or providers if it names none; add: further providers "
      "too; off: nothing."},
+    {"server", "strict_models", KEY_BOOL, "false", NULL, NULL, 0, 0,
+     "A model's name that several providers have is an error; otherwise the "
+     "first configured one answers."},
     {"server", "max_head", KEY_SIZE, "64K", "bytes", NULL, KIB(1), MIB(16),
      "Request line and headers of one request."},
     {"server", "max_body", KEY_SIZE, "64M", "bytes", NULL, KIB(1), GIB(4),
@@ -33,8 +36,8 @@ static const struct cfg_key keys[] = {
     {"server", "max_upload", KEY_SIZE, "512M", "bytes", NULL, KIB(1), GIB(64),
      "Body of one request to the raw door (/raw/...), kept in a file while it "
      "comes."},
-    {"server", "max_spool", KEY_SIZE, "2G", "bytes", NULL, MIB(1), 1024 * GIB(1),
-     "All such files together; further uploads get 503."},
+    {"server", "max_spool", KEY_SIZE, "2G", "bytes", NULL, MIB(1),
+     1024 * GIB(1), "All such files together; further uploads get 503."},
     {"server", "max_connections", KEY_INT, "10000", "connections", NULL, 1,
      1000000, "Open client connections, all event loops together."},
     {"server", "max_calls", KEY_INT, "4096", "calls", NULL, 1, 1000000,
@@ -96,6 +99,19 @@ static const struct cfg_key keys[] = {
      "All answers kept together; the one unused for longest goes first."},
     {"cache", "max_entry", KEY_SIZE, "1M", "bytes", NULL, KIB(1), GIB(1),
      "One answer; a larger one is neither kept nor joined."},
+    /* --- routes, aliases --- */
+    {"routes[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "What clients send as model; \"default\" is for requests without one."},
+    {"routes[]", "targets", KEY_STRINGS, NULL, "provider/model", NULL, 0, 0,
+     "Who may answer, in this order; a provider alone stands for its default "
+     "model."},
+    {"routes[]", "strategy", KEY_STRING, "fallback", NULL,
+     "fallback|round_robin|least_connections", 0, 0,
+     "Which target is tried first; the others follow when it fails."},
+    {"aliases[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "What clients send as model."},
+    {"aliases[]", "model", KEY_STRING, NULL, NULL, NULL, 0, 0,
+     "The name that it stands for, provider/model say."},
     /* --- keys --- */
     {"keys[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
      "What the key is called in logs and reports."},

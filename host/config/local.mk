@@ -16,6 +16,7 @@ host_sources += \
 	host/config/paths.c \
 	host/config/provider.c \
 	host/config/reach.c \
+	host/config/route.c \
 	host/config/scan.c \
 	host/config/secret.c \
 	host/config/section.c \

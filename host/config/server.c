@@ -107,8 +107,8 @@ static enum env_mode environment(const struct section *s)
     return mode && strcmp(mode, "off") == 0 ? ENV_OFF : ENV_FILL;
 }
 
-static const char *const sections[] = {"server", "log",       "cache",
-                                       "keys",   "providers", NULL};
+static const char *const sections[] = {"server",  "log",  "cache",     "routes",
+                                       "aliases", "keys", "providers", NULL};
 
 bool is_top_section(const char *name)
 {
@@ -134,8 +134,8 @@ static void unknown_section(const struct section *root, const char *name)
                            "... }; };",
                            name);
     section_issue(root, true, name,
-                  "there is no such section (server, log, cache, keys, "
-                  "providers)%s",
+                  "there is no such section (server, log, cache, routes, "
+                  "aliases, keys, providers)%s",
                   hint);
 }
 
@@ -169,6 +169,7 @@ void read_server(struct load *l, const struct doc *d,
     read_tls(l, &s);
     read_listen(l, &s);
     l->env_mode = environment(&s);
+    l->c->strict_models = section_bool(&s, "strict_models");
     read_sizes(l, &s);
     read_paths(l, &s);
 }

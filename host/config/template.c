@@ -75,6 +75,15 @@ static void sections(struct load *l, struct buf *b)
     rows(l, b, 4, "cache");
     buf_addc(b, "};\n\n");
     comment(b, 0,
+            "Names of your own for models, and chains of targets that stand "
+            "in for each other.");
+    buf_addc(b, "#routes = (\n"
+                "#    { name = \"default\"; strategy = \"fallback\";\n"
+                "#      targets = [ \"openai\", \"claude\" ]; }\n#);\n"
+                "#aliases = (\n"
+                "#    { name = \"fast\"; model = \"openai/gpt-5-mini\"; }\n"
+                "#);\n\n");
+    comment(b, 0,
             "Who may ask. \"patchbay key new\" makes a key and prints "
             "the line for it. Without any, everybody on this machine "
             "may, and nobody else.");

@@ -60,6 +60,9 @@ struct dialog {
     struct listing_job *listing;
     char id[40]; /* request id */
     pbay_str key_name;
+    unsigned rights;           /* RIGHT_*, of whoever asks */
+    const pbay_str *fallbacks; /* the request's own */
+    size_t n_fallbacks;
     int op;
     pbay_str dialect;
     bool stream, include_usage;

@@ -101,6 +101,7 @@ static int authorize(struct dialog *x, unsigned right, struct err *e)
     const struct cfg_client_key *key;
     pbay_str given;
 
+    x->rights = RIGHT_ALL;
     if (!right || (l && atomic_load(&l->auth_none)))
         return 0;
     /* A reload may have taken all keys away; that opens no listener to other
@@ -117,6 +118,7 @@ static int authorize(struct dialog *x, unsigned right, struct err *e)
                 : "no API key was sent; send \"Authorization: Bearer KEY\"");
         return -1;
     }
+    x->rights = key->rights;
     /* A copy: the body may come when this configuration is gone. */
     x->key_name = arena_dup(&x->req->arena, str_c(key->name));
     if (!(key->rights & (right | RIGHT_ADMIN))) {
@@ -197,6 +199,43 @@ static int start(struct dialog *x, const struct call_request *r,
     return x->call ? 0 : -1;
 }
 
+/* "30" and "30s": seconds; "500ms".  0 where there is none, -1 and *e. */
+static int64_t deadline(const struct dialog *x, struct err *e)
+{
+    pbay_str v = http_header(x->req->head, "x-patchbay-deadline");
+    uint64_t n = 0;
+    bool ms = str_ends(v, "ms");
+
+    if (!v.n)
+        return 0;
+    v.n -= ms ? 2 : str_ends(v, "s") ? 1 : 0;
+    if (str_u64(v, &n) == 0 && n > 0 && n <= 86400000)
+        return (int64_t)n * (ms ? 1 : 1000);
+    err_set(e, PBAY_E_INVALID,
+            "x-patchbay-deadline: a time of up to a day is wanted, \"30s\" or "
+            "\"500ms\"");
+    snprintf(e->param, sizeof(e->param), "x-patchbay-deadline");
+    return -1;
+}
+
+/* What the client says of the way its request is to take.  0, or -1 with *e. */
+static int read_way(struct dialog *x, struct call_request *r, struct err *e)
+{
+    r->route = http_header(x->req->head, "x-patchbay-route");
+    r->fallbacks = x->fallbacks;
+    r->n_fallbacks = x->n_fallbacks;
+    r->deadline_ms = deadline(x, e);
+    if (r->deadline_ms < 0)
+        return -1;
+    if ((!r->route.n && !r->n_fallbacks) || (x->rights & RIGHT_ROUTES))
+        return 0;
+    err_set(e, ERR_CLIENT_RIGHT,
+            "the key \"%.*s\" lacks the right \"routes\", which %s needs",
+            STR_ARG(x->key_name),
+            r->route.n ? "x-patchbay-route" : "\"fallbacks\"");
+    return -1;
+}
+
 void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
 {
     struct call_request r = {
@@ -216,7 +255,8 @@ void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
     struct err e;
 
     client_headers(x, &r);
-    if (start(x, &r, sink, &e) < 0) {
+    err_clear(&e);
+    if (read_way(x, &r, &e) < 0 || start(x, &r, sink, &e) < 0) {
         log_line(LOG_INFO, "http", err_text(&e), log_cstr("id", x->id),
                  log_str("model", x->model),
                  log_cstr("result", err_class(e.kind)->name), LOG_END);

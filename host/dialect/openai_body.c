@@ -10,6 +10,8 @@
 #include "dialect/openai.h"
 #include <patchbay/json.h>
 
+#define FALLBACKS_MAX 8
+
 /* name NULL: a context size, which no OpenAI-compatible endpoint takes. */
 static const struct alias {
     pbay_str key;
@@ -138,6 +140,38 @@ static int read_stream_options(struct dialog *x, struct err *e)
     return 0;
 }
 
+/* `fallbacks`: names of models that may answer instead.  Ours alone: no
+ * provider sees it. */
+static int read_fallbacks(struct dialog *x, size_t i, bool *changed,
+                          struct err *e)
+{
+    pbay_str list = x->members[i].v, v;
+    pbay_str *names =
+        arena_alloc(&x->req->arena, FALLBACKS_MAX * sizeof(*names));
+    size_t pos = 0;
+
+    if (x->op != PBAY_OP_CHAT && x->op != PBAY_OP_EMBED)
+        return 0;
+    if (!names || pbay_json_type(list) != 'a')
+        goto bad;
+    while (pbay_json_next(list, &pos, NULL, &v) > 0) {
+        char *p = arena_bytes(&x->req->arena, v.n + 1);
+        int64_t n = p ? pbay_json_unescape(v, p, v.n) : -1;
+        if (n <= 0 || x->n_fallbacks == FALLBACKS_MAX)
+            goto bad;
+        names[x->n_fallbacks++] = str_n(p, (size_t)n);
+    }
+    x->fallbacks = names;
+    x->members[i].k = STR_NONE;
+    *changed = true;
+    return 0;
+bad:
+    dl_bad(e, "fallbacks", "invalid_type",
+           "\"%s\" must be a list of up to %d models' names", "fallbacks",
+           FALLBACKS_MAX);
+    return -1;
+}
+
 int oa_read_body(struct dialog *x, pbay_str body, struct err *e)
 {
     bool changed = false;
@@ -148,6 +182,9 @@ int oa_read_body(struct dialog *x, pbay_str body, struct err *e)
     for (size_t i = 0; i < x->n_members; i++) {
         const struct alias *al = alias_of(x->members[i].k);
         if (al && alias_apply(x, i, al, &changed, e) < 0)
+            return -1;
+        if (str_is(x->members[i].k, "fallbacks") &&
+            read_fallbacks(x, i, &changed, e) < 0)
             return -1;
     }
     if (changed && rebuild(x, e) < 0)

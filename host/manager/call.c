@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "manager/attempt.h"
 #include "manager/router.h"
+#include "manager/tried.h"
 
 #define MODEL_MAX 512 /* bytes of a model's name */
 
@@ -39,6 +40,7 @@ struct call {
     int64_t started;
     struct timer deadline, patience;
     struct call_report report;
+    struct tried tried; /* targets that failed, before the one under way */
 };
 
 static void attempt_next(struct call *c);
@@ -410,7 +412,13 @@ static void on_end(void *arg, const struct err *e)
         log_end(c, e);
         bump(&stats(c)->failed, 1);
         bump(&stats(c)->active, (uint64_t)-1);
+        tried_add(&c->tried, c->report.provider, c->report.model, e);
         c->retry = true; /* from leave(), once this attempt is off the stack */
+    } else if (c->tried.n && !c->begun) {
+        struct err all;
+        tried_add(&c->tried, c->report.provider, c->report.model, e);
+        tried_sum(&c->tried, &all);
+        finish(c, &all);
     } else {
         if (c->attempt)
             pass_error_body(c, e);
@@ -525,9 +533,15 @@ static int plan_of(struct call *c, struct err *e)
     const struct call_request *r = &c->req;
     struct instance *inst;
 
+    struct ask q = {.op = r->op,
+                    .model = r->model,
+                    .route = r->route,
+                    .fallbacks = r->fallbacks,
+                    .n_fallbacks = r->n_fallbacks,
+                    .turn = c->m->turn++};
+
     if (!r->instance)
-        return plan_make(c->snap, c->m->models, r->op, r->model, &c->arena,
-                         &c->plan, e);
+        return plan_ask(c->snap, c->m->models, &q, &c->arena, &c->plan, e);
     inst = snapshot_find(c->snap, str_c(r->instance));
     if (!inst) {
         err_set(e, ERR_NO_MODEL, "there is no provider \"%s\"", r->instance);
@@ -537,6 +551,16 @@ static int plan_of(struct call *c, struct err *e)
     c->plan.n = 1;
     c->plan.reason = "asked for by name";
     return 0;
+}
+
+/* The client may want it sooner, not later. */
+static int64_t deadline_of(const struct call *c)
+{
+    int64_t total = c->plan.targets[0].instance->cfg->timeouts.total_ms;
+
+    return c->req.deadline_ms > 0 && c->req.deadline_ms < total
+               ? c->req.deadline_ms
+               : total;
 }
 
 struct call *call_start(struct manager *m, const struct call_request *r,
@@ -573,6 +597,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
         return NULL;
     }
     c->report.reason = c->plan.reason;
+    c->report.route = c->plan.route;
     manager_hold(m, c->snap);
     c->started = clock_now(m->loop->clock);
     c->next = m->calls;
@@ -582,9 +607,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     m->calls = c;
     m->active++;
     show_active(m);
-    timer_set(&c->deadline, m->loop->clock,
-              c->plan.targets[0].instance->cfg->timeouts.total_ms, on_deadline,
-              c);
+    timer_set(&c->deadline, m->loop->clock, deadline_of(c), on_deadline, c);
     c->starting = true;
     attempt_try(c);
     c->starting = false;

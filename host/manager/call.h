@@ -35,8 +35,9 @@ struct manager {
     size_t active;
     _Atomic size_t active_shown;
     _Atomic bool draining;
-    struct call *calls; /* all of this loop, for shutdown */
-    struct list_call *lists;  /* LIST calls under way; see listing.c */
+    struct call *calls;      /* all of this loop, for shutdown */
+    unsigned turn;           /* counts calls, for routes that take turns */
+    struct list_call *lists; /* LIST calls under way; see listing.c */
     /* Tell the control thread that this loop is done with an old snapshot. */
     void (*released)(struct manager *m, struct snapshot *s, void *arg);
     /* Keep exchanges of a provider as transcripts; NULL: off. */
@@ -73,14 +74,18 @@ struct call_request {
     const pbay_kv *members;
     size_t n_members;
     /* The canonical form of the body, asked for when the first target that does
-     * not speak `dialect` is tried; NULL: the body is in that form.  0, or -1 with
-     * *e.  What it gives must stay as long as the body. */
+     * not speak `dialect` is tried; NULL: the body is in that form.  0, or -1
+     * with *e.  What it gives must stay as long as the body. */
     int (*translate)(void *arg, struct call_body *out, struct err *e);
     void *translate_arg;
     pbay_str method, path, query, content_type; /* RAW */
     const pbay_kv *headers; /* the client's, those that policy lets through */
     size_t n_headers;
-    pbay_str key_name;    /* who asks; empty: nobody in particular */
+    pbay_str key_name;         /* who asks; empty: nobody in particular */
+    pbay_str route;            /* the client's choice of a route; empty: none */
+    const pbay_str *fallbacks; /* models that stand in, the client's own */
+    size_t n_fallbacks;
+    int64_t deadline_ms;  /* for the whole call; 0: the provider's own */
     const char *instance; /* not NULL: this provider, no routing */
 };
 
@@ -110,9 +115,10 @@ struct call_report {
     pbay_str model;       /* as sent to it */
     pbay_str model_answered;
     const char *reason; /* the routing rule */
+    const char *route;  /* the route's name; NULL: none */
     unsigned attempts;
-    int64_t first_ms, total_ms; /* first_ms -1: nothing came */
-    pbay_usage usage;           /* known == 0: not reported */
+    int64_t first_ms, total_ms;          /* first_ms -1: nothing came */
+    pbay_usage usage;                    /* known == 0: not reported */
     const struct call_warning *warnings; /* of the attempt that answered, those
                                           * that came before the answer began */
 };

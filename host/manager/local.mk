@@ -16,8 +16,11 @@ host_sources += \
 	host/manager/op.c host/manager/op.h \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/report.c \
+	host/manager/route.c \
 	host/manager/router.c host/manager/router.h \
+	host/manager/router_int.h \
 	host/manager/snapshot.c host/manager/snapshot.h \
 	host/manager/stats.c \
 	host/manager/tape.c host/manager/tape.h \
+	host/manager/tried.c host/manager/tried.h \
 	host/manager/transcript.c host/manager/transcript.h

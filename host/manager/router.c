@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Names to targets; the order of the rules is in router.h. */
-#include "manager/router.h"
+#include "manager/router_int.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
-static bool able(const struct instance *in, int op)
+bool plan_able(const struct instance *in, int op)
 {
     return (in->ops & PBAY_OP_BIT(op)) != 0;
 }
 
-static bool is_loopback(const struct instance *in)
+bool plan_is_loopback(const struct instance *in)
 {
     return strcmp(in->cfg->manifest->id, "loopback") == 0;
 }
 
-static void add(struct plan *out, struct instance *in, pbay_str model,
-                struct arena *a)
+void plan_add(struct plan *out, struct instance *in, pbay_str model,
+              struct arena *a)
 {
+    for (size_t i = 0; i < out->n; i++)
+        if (out->targets[i].instance == in &&
+            str_eq(out->targets[i].model, model))
+            return;
     if (out->n < PLAN_MAX)
         out->targets[out->n++] = (struct target){in, arena_dup(a, model)};
 }
@@ -54,7 +59,7 @@ static bool owns(const struct instance *in, struct model_index *models,
            manifest_model(in->cfg->manifest, model);
 }
 
-/* Rule 1: provider/rest. */
+/* Rule 2: provider/rest. */
 static int by_prefix(const struct snapshot *s, int op, pbay_str model,
                      struct arena *a, struct plan *out, struct err *e)
 {
@@ -63,54 +68,56 @@ static int by_prefix(const struct snapshot *s, int op, pbay_str model,
 
     if (!in)
         return 0;
-    if (!able(in, op)) {
+    if (!plan_able(in, op)) {
         err_set(e, ERR_NOT_SUPPORTED, "provider %s has no such operation",
                 in->name);
         return -1;
     }
     if (!rest.n && in->cfg->default_model)
         rest = str_c(in->cfg->default_model);
-    add(out, in, rest, a);
+    plan_add(out, in, rest, a);
     out->reason = "named by its provider";
     return 1;
 }
 
-/* Rule 3: no name.  rank: keyed providers, then local ones, then loopback. */
-static int rank(const struct instance *in)
+static int several(const struct instance *const *owners, size_t n,
+                   pbay_str model, struct err *e)
 {
-    return is_loopback(in) ? 2 : in->cfg->manifest->local ? 1 : 0;
-}
+    struct buf b;
 
-static int by_default(const struct snapshot *s, int op, struct arena *a,
-                      struct plan *out)
-{
-    for (int r = 0; r < 3; r++)
-        for (size_t i = 0; i < s->n; i++) {
-            struct instance *in = s->instances[i];
-            if (rank(in) != r || !able(in, op))
-                continue;
-            if (!in->cfg->default_model && r != 2)
-                continue;
-            add(out, in,
-                in->cfg->default_model ? str_c(in->cfg->default_model)
-                                       : STR_NONE,
-                a);
-            out->reason = "default of the first provider that has one";
-            return 1;
-        }
-    return 0;
+    buf_init(&b, sizeof(e->message));
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&b, "%s%s/%.*s", i ? ", " : "", owners[i]->name,
+                   STR_ARG(model));
+    err_set(e, PBAY_E_INVALID,
+            "several providers have a model \"%.*s\", and strict_models is "
+            "set: write one of %.*s",
+            STR_ARG(str_head(model, 200)), STR_ARG(buf_str(&b)));
+    snprintf(e->param, sizeof(e->param), "model");
+    buf_done(&b);
+    return -1;
 }
 
 static int by_owner(const struct snapshot *s, struct model_index *models,
-                    int op, pbay_str model, struct arena *a, struct plan *out)
+                    int op, pbay_str model, struct arena *a, struct plan *out,
+                    struct err *e)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (able(s->instances[i], op) && owns(s->instances[i], models, model)) {
-            add(out, s->instances[i], model, a);
+    const struct instance *owners[8];
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n && n < 8; i++) {
+        struct instance *in = s->instances[i];
+        if (!plan_able(in, op) || !owns(in, models, model))
+            continue;
+        owners[n++] = in;
+        if (n == 1) {
+            plan_add(out, in, model, a);
             out->reason = "first configured provider that has the model";
-            return 1;
         }
-    return 0;
+        if (!s->cfg->strict_models)
+            break;
+    }
+    return n > 1 ? several(owners, n, model, e) : n == 1;
 }
 
 /* Rule 4: nobody knows, and there is one that might. */
@@ -122,7 +129,7 @@ static int by_elimination(const struct snapshot *s, struct model_index *models,
 
     for (size_t i = 0; i < s->n; i++) {
         struct instance *in = s->instances[i];
-        if (!able(in, op) || is_loopback(in))
+        if (!plan_able(in, op) || plan_is_loopback(in))
             continue;
         if (only)
             return 0;
@@ -130,7 +137,7 @@ static int by_elimination(const struct snapshot *s, struct model_index *models,
     }
     if (!only || model_index_age(models, only->name, 0) >= 0)
         return 0;
-    add(out, only, model, a);
+    plan_add(out, only, model, a);
     out->reason = "only provider, its models are not known";
     return 1;
 }
@@ -190,11 +197,42 @@ static void unknown_model(const struct snapshot *s, struct model_index *models,
     snprintf(e->param, sizeof(e->param), "model");
 }
 
-int plan_make(const struct snapshot *s, struct model_index *models, int op,
+int plan_name(const struct snapshot *s, struct model_index *models, int op,
               pbay_str model, struct arena *a, struct plan *out, struct err *e)
 {
-    int rc;
+    int rc = by_prefix(s, op, model, a, out, e);
 
+    if (rc == 0)
+        rc = by_owner(s, models, op, model, a, out, e);
+    if (rc == 0)
+        rc = by_elimination(s, models, op, model, a, out);
+    if (rc == 0)
+        unknown_model(s, models, model, e);
+    return rc == 1 ? 0 : -1;
+}
+
+static int first_targets(const struct snapshot *s, struct model_index *models,
+                         const struct ask *q, struct arena *a, struct plan *out,
+                         struct err *e)
+{
+    pbay_str name = q->route.n ? q->route : q->model;
+    int rc = plan_route(s, models, q, name, a, out, e);
+
+    if (rc != 0)
+        return rc == 1 ? 0 : -1;
+    if (!q->route.n)
+        return plan_name(s, models, q->op, name, a, out, e);
+    err_set(e, ERR_NO_MODEL,
+            "there is no route \"%.*s\"; see `routes` in patchbay.conf(5)",
+            STR_ARG(str_head(name, 200)));
+    snprintf(e->param, sizeof(e->param), "x-patchbay-route");
+    return -1;
+}
+
+int plan_ask(const struct snapshot *s, struct model_index *models,
+             const struct ask *q, struct arena *a, struct plan *out,
+             struct err *e)
+{
     memset(out, 0, sizeof(*out));
     if (!s->n) {
         err_set(e, ERR_UNAVAILABLE,
@@ -202,21 +240,30 @@ int plan_make(const struct snapshot *s, struct model_index *models, int op,
                 "provider list`");
         return -1;
     }
-    if (!model.n) {
-        if (by_default(s, op, a, out))
-            return 0;
-        err_set(e, ERR_NO_MODEL,
-                "the request names no model, and no provider "
-                "has a default_model");
-        snprintf(e->param, sizeof(e->param), "model");
+    if (first_targets(s, models, q, a, out, e) < 0)
         return -1;
+    for (size_t i = 0; i < q->n_fallbacks; i++) {
+        const char *reason = out->reason, *route = out->route;
+        struct ask next = {
+            .op = q->op, .model = q->fallbacks[i], .turn = q->turn};
+        struct instance *in = snapshot_find(s, next.model);
+        /* As in a route: a provider stands for its default model. */
+        if (in && in->cfg->default_model && plan_able(in, q->op))
+            plan_add(out, in, str_c(in->cfg->default_model), a);
+        else if (first_targets(s, models, &next, a, out, e) < 0) {
+            snprintf(e->param, sizeof(e->param), "fallbacks[%zu]", i);
+            return -1;
+        }
+        out->reason = reason;
+        out->route = route;
     }
-    rc = by_prefix(s, op, model, a, out, e);
-    if (rc == 0)
-        rc = by_owner(s, models, op, model, a, out);
-    if (rc == 0)
-        rc = by_elimination(s, models, op, model, a, out);
-    if (rc == 0)
-        unknown_model(s, models, model, e);
-    return rc == 1 ? 0 : -1;
+    return 0;
+}
+
+int plan_make(const struct snapshot *s, struct model_index *models, int op,
+              pbay_str model, struct arena *a, struct plan *out, struct err *e)
+{
+    struct ask q = {.op = op, .model = model};
+
+    return plan_ask(s, models, &q, a, out, e);
 }

@@ -3,12 +3,12 @@
  * and the model index, touches nothing.
  *
  * A name resolves in this order:
- *   1. `provider/rest`, where provider is an instance's name;
- *   2. a bare name that an instance lists in its `models`, whose listing (model
+ *   1. an alias or a route of the configuration, exactly; no name at all, and
+ *      "default" where no route has that name, is the default route (route.c);
+ *   2. `provider/rest`, where provider is an instance's name;
+ *   3. a bare name that an instance lists in its `models`, whose listing (model
  *      index) has it, or that a pattern of its manifest matches; several
- *      owners: configured order;
- *   3. no name at all: the first instance with a default model, keyed
- *      providers before local ones, loopback last;
+ *      owners: configured order, or an error with strict_models;
  *   4. otherwise, if only one instance can take the operation at all (loopback
  *      aside) and its listing is not known, that one.
  */
@@ -20,7 +20,7 @@
 #include "manager/models.h"
 #include "manager/snapshot.h"
 
-#define PLAN_MAX 8
+#define PLAN_MAX 32
 
 struct target {
     struct instance *instance;
@@ -30,10 +30,25 @@ struct target {
 struct plan {
     struct target targets[PLAN_MAX];
     size_t n;
+    const char *route;  /* of the configuration, or "default"; NULL: none */
     const char *reason; /* which rule decided, for logs and `route explain` */
 };
 
+/* What is asked of a plan. */
+struct ask {
+    int op;
+    pbay_str model;
+    pbay_str route;            /* in place of the model's name; empty: none */
+    const pbay_str *fallbacks; /* names that stand in, after the others */
+    size_t n_fallbacks;
+    unsigned turn; /* counts requests, for round_robin */
+};
+
 /* 0, or -1 with *e (ERR_NO_MODEL names the nearest names). */
+int plan_ask(const struct snapshot *s, struct model_index *models,
+             const struct ask *q, struct arena *a, struct plan *out,
+             struct err *e);
+/* The same for a name alone. */
 int plan_make(const struct snapshot *s, struct model_index *models, int op,
               pbay_str model, struct arena *a, struct plan *out, struct err *e);
 

@@ -25,6 +25,7 @@ e2e_py = \
 	tests/e2e/provider_ollama.py \
 	tests/e2e/provider_openrouter.py \
 	tests/e2e/raw_door.py \
+	tests/e2e/routes.py \
 	tests/e2e/soak.py
 
 TESTS += $(e2e_py)

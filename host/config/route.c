@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Names that lead to targets: the sections `routes` and `aliases`, and the
+ * variables that shape the route "default". */
+#include "config/parts.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* --- one group ----------------------------------------------------------- */
+
+static bool taken(const struct section *s, const char *name)
+{
+    const struct config *c = s->l->c;
+    for (size_t i = 0; i < c->n_routes; i++)
+        if (strcmp(c->routes[i].name, name) == 0) {
+            section_issue(s, true, "name",
+                          "the same name as that of line %d: give each its "
+                          "own",
+                          c->routes[i].origin.line);
+            return true;
+        }
+    return false;
+}
+
+/* A control byte would make a log line of its own. */
+static bool printable(const char *name)
+{
+    for (; *name; name++)
+        if ((unsigned char)*name <= ' ' || *name == 127)
+            return false;
+    return true;
+}
+
+static bool read_name(const struct section *s, struct cfg_route *r)
+{
+    r->name = section_string(s, "name");
+    if (r->name && *r->name && strlen(r->name) <= CFG_ROUTE_NAME &&
+        printable(r->name))
+        return !taken(s, r->name);
+    if (r->name || section_raw(s, "name").kind == RAW_NONE)
+        section_issue(s, true, "name",
+                      "a name of 1 to %d bytes without spaces is wanted: what "
+                      "clients send as model",
+                      CFG_ROUTE_NAME);
+    return false;
+}
+
+static enum cfg_strategy strategy_of(const char *word)
+{
+    return word && strcmp(word, "round_robin") == 0 ? STRATEGY_ROUND_ROBIN
+           : word && strcmp(word, "least_connections") == 0
+               ? STRATEGY_LEAST_CONNECTIONS
+               : STRATEGY_FALLBACK;
+}
+
+static bool read_targets(const struct section *s, struct cfg_route *r)
+{
+    size_t n = 0;
+    r->targets = section_list(s, "targets");
+    while (r->targets[n])
+        n++;
+    if (n >= 1 && n <= CFG_ROUTE_TARGETS)
+        return true;
+    section_issue(s, true, "targets",
+                  "1 to %d targets are wanted, each as \"provider/model\" or "
+                  "\"provider\"; there are %zu",
+                  CFG_ROUTE_TARGETS, n);
+    return false;
+}
+
+static bool read_alias(const struct section *s, struct cfg_route *r)
+{
+    struct load *l = s->l;
+    char *model = section_string(s, "model");
+    if (!model || !*model) {
+        section_issue(s, true, "model",
+                      "the model it stands for is missing: model = "
+                      "\"provider/model\"");
+        return false;
+    }
+    r->targets = load_alloc(l, 2 * sizeof *r->targets);
+    if (!r->targets)
+        return false;
+    r->targets[0] = model;
+    r->alias = true;
+    return true;
+}
+
+static void read_one(struct load *l, const struct doc *d,
+                     const config_setting_t *set, int i, bool alias)
+{
+    struct config *c = l->c;
+    struct raw raw = raw_setting(d, set);
+    const char *list = alias ? "aliases" : "routes";
+    struct section s = {.l = l,
+                        .rows = alias ? "aliases[]" : "routes[]",
+                        .doc = d,
+                        .set = set,
+                        .label = load_printf(l, "%s[%d]", list, i)};
+    if (raw.kind != RAW_GROUP) {
+        load_issue_at(l, true, &raw.origin, "%s: a group is wanted: %s",
+                      s.label,
+                      alias ? "{ name = \"fast\"; model = \"openai/...\"; }"
+                            : "{ name = \"chat\"; targets = [ \"openai/...\", "
+                              "\"claude\" ]; }");
+        return;
+    }
+    s.node = node_add(l, alias ? l->aliases : l->routes, NODE_GROUP, NULL,
+                      &raw.origin);
+    section_check_names(&s, NULL);
+    struct cfg_route r = {.origin = raw.origin};
+    bool named = read_name(&s, &r);
+    if (alias ? !read_alias(&s, &r) : !read_targets(&s, &r))
+        return;
+    if (!alias)
+        r.strategy = strategy_of(section_string(&s, "strategy"));
+    struct cfg_route *v =
+        named ? load_grow(l, c->routes, c->n_routes, sizeof *v) : NULL;
+    if (!v)
+        return;
+    c->routes = v;
+    v[c->n_routes++] = r;
+}
+
+static void read_list(struct load *l, const struct doc *d,
+                      const config_setting_t *root, bool alias)
+{
+    const char *name = alias ? "aliases" : "routes";
+    const config_setting_t *set =
+        root ? config_setting_get_member(root, name) : NULL;
+    if (!set)
+        return;
+    struct raw raw = raw_setting(d, set);
+    (alias ? l->aliases : l->routes)->origin = raw.origin;
+    if (raw.kind != RAW_LIST) {
+        load_issue_at(l, true, &raw.origin,
+                      "%s: a list of groups is wanted: %s = ( { name = ...; } "
+                      ");",
+                      name, name);
+        return;
+    }
+    int n = config_setting_length(set);
+    if (n > LIM_ROUTES) {
+        load_issue_at(l, true, &raw.origin,
+                      "%s: %d of them, at most %d are "
+                      "possible",
+                      name, n, LIM_ROUTES);
+        n = LIM_ROUTES;
+    }
+    for (int i = 0; i < n; i++)
+        read_one(l, d, config_setting_get_elem(set, (unsigned)i), i, alias);
+}
+
+/* --- the targets, when the providers are known ---------------------------- */
+
+static bool is_provider(const struct config *c, const char *target)
+{
+    size_t n = strcspn(target, "/");
+    for (size_t i = 0; i < c->n_providers; i++)
+        if (strlen(c->providers[i].name) == n &&
+            strncmp(c->providers[i].name, target, n) == 0)
+            return true;
+    return false;
+}
+
+/* An alias may stand for any name that resolves by itself; a route's targets
+ * say their provider. */
+static void check_targets(struct load *l, const struct cfg_route *r)
+{
+    for (char **t = r->targets; *t && !r->alias; t++)
+        if (!is_provider(l->c, *t))
+            load_issue_at(l, true, &r->origin,
+                          "routes: the target \"%.128s\" of \"%s\" names no "
+                          "provider of this configuration; write "
+                          "\"provider/model\" or \"provider\"",
+                          *t, r->name);
+}
+
+/* --- the environment ------------------------------------------------------ */
+
+static const char *provider_env(struct load *l, const char *name)
+{
+    const char *v = load_env(l, name);
+    if (v && !is_provider(l->c, v))
+        load_issue(l, false, name, 0,
+                   "there is no provider \"%.64s\"; it is left out of the "
+                   "default route",
+                   v);
+    return v ? load_dup(l, str_c(v)) : NULL;
+}
+
+static bool says_no(const char *v)
+{
+    return v && (strcasecmp(v, "false") == 0 || strcasecmp(v, "no") == 0 ||
+                 strcasecmp(v, "off") == 0 || strcmp(v, "0") == 0);
+}
+
+static void read_default(struct load *l)
+{
+    struct cfg_default_route *d = &l->c->default_route;
+    const char *strategy = load_env(l, "LLM_ROUTING_STRATEGY");
+    d->primary = provider_env(l, "PRIMARY_PROVIDER");
+    if (!d->primary)
+        d->primary = provider_env(l, "PRIMARY_LLM_PROVIDER");
+    d->secondary = provider_env(l, "SECONDARY_PROVIDER");
+    d->local = provider_env(l, "LOCAL_PROVIDER");
+    d->no_fallback = says_no(load_env(l, "ENABLE_LLM_FALLBACK"));
+    if (!strategy || strcmp(strategy, "fallback") == 0)
+        return;
+    if (strcmp(strategy, "load_balance") == 0)
+        d->strategy = STRATEGY_LEAST_CONNECTIONS;
+    else
+        load_issue(l, false, "LLM_ROUTING_STRATEGY", 0,
+                   "\"%.32s\" is no strategy of this host; fallback and "
+                   "load_balance are. The default route goes by fallback",
+                   strategy);
+}
+
+void read_routes(struct load *l, const struct doc *d,
+                 const config_setting_t *root)
+{
+    read_list(l, d, root, false);
+    read_list(l, d, root, true);
+    for (size_t i = 0; i < l->c->n_routes; i++)
+        check_targets(l, &l->c->routes[i]);
+    if (l->env_mode != ENV_OFF)
+        read_default(l);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Aliases and routes: several targets in an order that a strategy makes. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "manager/router_int.h"
+
+/* --- the order ----------------------------------------------------------- */
+
+static uint64_t under_way(const struct instance *in)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i <= LIM_LOOPS; i++)
+        n += atomic_load_explicit(&in->stats[i].active, memory_order_relaxed);
+    return n;
+}
+
+/* The targets from `from` on, so that the one at `first` comes first and the
+ * others keep their order. */
+static void to_front(struct plan *p, size_t from, size_t first)
+{
+    struct target t = p->targets[first];
+
+    memmove(&p->targets[from + 1], &p->targets[from],
+            (first - from) * sizeof(t));
+    p->targets[from] = t;
+}
+
+static void rotate(struct plan *p, size_t from, unsigned turn)
+{
+    size_t n = p->n - from;
+
+    for (size_t k = n ? turn % n : 0; k > 0; k--) {
+        struct target t = p->targets[from];
+        memmove(&p->targets[from], &p->targets[from + 1], (n - 1) * sizeof(t));
+        p->targets[p->n - 1] = t;
+    }
+}
+
+static void order(struct plan *p, size_t from, enum cfg_strategy how,
+                  unsigned turn)
+{
+    size_t best = from;
+
+    if (how == STRATEGY_ROUND_ROBIN)
+        rotate(p, from, turn);
+    if (how != STRATEGY_LEAST_CONNECTIONS)
+        return;
+    /* Among equals each in turn: an idle host uses all of them. */
+    rotate(p, from, turn);
+    best = from;
+    for (size_t i = from + 1; i < p->n; i++)
+        if (under_way(p->targets[i].instance) <
+            under_way(p->targets[best].instance))
+            best = i;
+    if (best > from)
+        to_front(p, from, best);
+}
+
+/* --- routes of the configuration ----------------------------------------- */
+
+/* One target: "provider/model", or "provider" for its default model.  Whether
+ * it was added; one that cannot do what is asked is left out. */
+static bool add_target(const struct snapshot *s, int op, pbay_str target,
+                       struct arena *a, struct plan *out)
+{
+    pbay_str rest = target, name = str_cut(&rest, '/');
+    struct instance *in = snapshot_find(s, name);
+
+    if (!in || !plan_able(in, op))
+        return false;
+    if (!rest.n && in->cfg->default_model)
+        rest = str_c(in->cfg->default_model);
+    if (!rest.n && !plan_is_loopback(in))
+        return false;
+    plan_add(out, in, rest, a);
+    return true;
+}
+
+static int by_route(const struct snapshot *s, const struct ask *q,
+                    const struct cfg_route *r, struct arena *a,
+                    struct plan *out, struct err *e)
+{
+    size_t from = out->n;
+    bool any = false;
+
+    for (char **t = r->targets; *t; t++)
+        any |= add_target(s, q->op, str_c(*t), a, out);
+    if (!any) {
+        err_set(e, ERR_UNAVAILABLE,
+                "no target of the route \"%s\" can take this: each is not set "
+                "up, has no such operation, or names no model and has no "
+                "default_model",
+                r->name);
+        return -1;
+    }
+    order(out, from, r->strategy, q->turn);
+    out->route = r->name;
+    out->reason = "route of the configuration";
+    return 1;
+}
+
+static int by_alias(const struct snapshot *s, struct model_index *models,
+                    const struct ask *q, const struct cfg_route *r,
+                    struct arena *a, struct plan *out, struct err *e)
+{
+    if (plan_name(s, models, q->op, str_c(r->targets[0]), a, out, e) < 0)
+        return -1;
+    out->reason = "alias of the configuration";
+    return 1;
+}
+
+/* --- the default route ---------------------------------------------------- */
+
+static void add_default(const struct snapshot *s, int op, const char *name,
+                        struct arena *a, struct plan *out)
+{
+    struct instance *in = name ? snapshot_find(s, str_c(name)) : NULL;
+
+    if (in && in->cfg->default_model && plan_able(in, op))
+        plan_add(out, in, str_c(in->cfg->default_model), a);
+}
+
+static void add_others(const struct snapshot *s, int op, bool local,
+                       struct arena *a, struct plan *out)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct instance *in = s->instances[i];
+        if (in->cfg->manifest->local == local && !plan_is_loopback(in))
+            add_default(s, op, in->name, a, out);
+    }
+}
+
+static int by_default(const struct snapshot *s, const struct ask *q,
+                      struct arena *a, struct plan *out, struct err *e)
+{
+    const struct cfg_default_route *d = &s->cfg->default_route;
+    size_t from = out->n;
+
+    add_default(s, q->op, d->primary, a, out);
+    add_default(s, q->op, d->secondary, a, out);
+    add_others(s, q->op, false, a, out);
+    add_default(s, q->op, d->local, a, out);
+    add_others(s, q->op, true, a, out);
+    for (size_t i = 0; i < s->n && out->n == from; i++)
+        if (plan_is_loopback(s->instances[i]) &&
+            plan_able(s->instances[i], q->op)) {
+            const char *m = s->instances[i]->cfg->default_model;
+            plan_add(out, s->instances[i], m ? str_c(m) : STR_NONE, a);
+        }
+    if (out->n == from) {
+        err_set(e, ERR_NO_MODEL,
+                "the request names no model, and no provider has a "
+                "default_model");
+        snprintf(e->param, sizeof(e->param), "model");
+        return -1;
+    }
+    order(out, from, d->strategy, q->turn);
+    if (d->no_fallback)
+        out->n = from + 1;
+    out->route = "default";
+    out->reason = "default route";
+    return 1;
+}
+
+int plan_route(const struct snapshot *s, struct model_index *models,
+               const struct ask *q, pbay_str name, struct arena *a,
+               struct plan *out, struct err *e)
+{
+    if (!name.n)
+        name = STR("default");
+    for (size_t i = 0; i < s->cfg->n_routes; i++) {
+        const struct cfg_route *r = &s->cfg->routes[i];
+        if (!str_is(name, r->name))
+            continue;
+        return r->alias ? by_alias(s, models, q, r, a, out, e)
+                        : by_route(s, q, r, a, out, e);
+    }
+    return str_is(name, "default") ? by_default(s, q, a, out, e) : 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What router.c (names) and route.c (routes) share. */
+#ifndef PB_ROUTER_INT_H
+#define PB_ROUTER_INT_H
+
+#include "manager/router.h"
+
+/* --- router.c --- */
+bool plan_able(const struct instance *in, int op);
+bool plan_is_loopback(const struct instance *in);
+/* At the end, unless it is there. */
+void plan_add(struct plan *out, struct instance *in, pbay_str model,
+              struct arena *a);
+/* Adds what a name leads to, aliases and routes aside.  0, or -1 with *e. */
+int plan_name(const struct snapshot *s, struct model_index *models, int op,
+              pbay_str model, struct arena *a, struct plan *out, struct err *e);
+
+/* --- route.c --- */
+/* Adds what an alias, a route or the default route leads to.  1; 0: there is
+ * nothing of that name; -1 and *e. */
+int plan_route(const struct snapshot *s, struct model_index *models,
+               const struct ask *q, pbay_str name, struct arena *a,
+               struct plan *out, struct err *e);
+
+#endif
