@@ -412,6 +412,22 @@ def test_count():
         assert e["param"] == "model"
 
 
+def test_the_control_socket_has_no_raw_door():
+    with All() as a:
+        events = []
+        result = a.host.control("op", {"op": "ps", "provider": "ollama"},
+                                events)
+        assert result["report"]["provider"] == "ollama"
+        assert events[-1]["json"]["model"] == "llama3:latest"
+        for op in ("raw", "nonsense", ""):
+            try:
+                a.host.control("op", {"op": op, "provider": "ollama"})
+            except ValueError as e:
+                assert e.args[0]["kind"] == "not_supported", e
+            else:
+                raise AssertionError("the operation %r was done" % op)
+
+
 def test_rights():
     every = [("GET", "/v1/models", None, "chat"),
              ("GET", "/v1/models/ollama/llama3:latest?details=1", None, "chat"),
