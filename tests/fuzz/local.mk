@@ -81,3 +81,11 @@ tests_fuzz_fuzz_gguf_SOURCES = tests/fuzz/fuzz_gguf.c $(fuzz_runner) \
 	plugins/llamacpp/gguf.c plugins/llamacpp/gguf.h
 tests_fuzz_fuzz_gguf_CPPFLAGS = $(AM_CPPFLAGS)
 long_tests += tests/fuzz/fuzz_gguf
+
+# Ollama's client API: requests, and what becomes of events.
+check_PROGRAMS += tests/fuzz/fuzz_ollama_dialect
+TESTS += tests/fuzz/fuzz_ollama_dialect
+tests_fuzz_fuzz_ollama_dialect_SOURCES = tests/fuzz/fuzz_ollama_dialect.c \
+	$(fuzz_runner)
+tests_fuzz_fuzz_ollama_dialect_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_ollama_dialect

@@ -145,6 +145,10 @@ unit_tests += tests/unit/test_anthropic
 tests_unit_test_anthropic_CFLAGS = $(unit_cflags)
 tests_unit_test_anthropic_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_ollama_dialect
+tests_unit_test_ollama_dialect_CFLAGS = $(unit_cflags)
+tests_unit_test_ollama_dialect_LDADD = $(unit_ldadd)
+
 # What llamacpp.so knows of model files.
 unit_tests += tests/unit/test_gguf
 tests_unit_test_gguf_SOURCES = tests/unit/test_gguf.c tests/unit/unit.h \
