@@ -218,8 +218,8 @@ static void chat(struct dialog *x, pbay_str body)
     dl_chat(x);
 }
 
-void ol_start(struct dialog *x, const char *instance,
-              const struct call_sink *sink)
+int ol_try(struct dialog *x, const char *instance, const struct call_sink *sink,
+           struct err *e)
 {
     struct call_request r = {
         .op = x->op,
@@ -236,10 +236,17 @@ void ol_start(struct dialog *x, const char *instance,
         .key_name = x->key_name,
         .instance = instance,
     };
+
+    x->call = call_start(x->d->manager, &r, sink, x, e);
+    return x->call ? 0 : -1;
+}
+
+void ol_start(struct dialog *x, const char *instance,
+              const struct call_sink *sink)
+{
     struct err e;
 
-    x->call = call_start(x->d->manager, &r, sink, x, &e);
-    if (!x->call)
+    if (ol_try(x, instance, sink, &e) < 0)
         dl_error(x, &e);
 }
 

@@ -21,7 +21,11 @@ int ol_read(struct dialog *x, pbay_str body);
  * out with a warning (unless they are false or null), anything else is refused
  * by name. */
 int ol_read_name(struct dialog *x, pbay_str body);
-/* Start a call for events only, with x->body in canonical form. */
+/* Start a call for events only, with x->body in canonical form.  0, or -1 with
+ * *e. */
+int ol_try(struct dialog *x, const char *instance, const struct call_sink *sink,
+           struct err *e);
+/* The same; on failure the error is the reply. */
 void ol_start(struct dialog *x, const char *instance,
               const struct call_sink *sink);
 /* The end of a call that failed, before anything of the answer was written. */

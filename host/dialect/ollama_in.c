@@ -69,6 +69,11 @@ static bool is(js *v, enum json_type type)
     return json_object_is_type(v, type);
 }
 
+static bool empty_list(js *v)
+{
+    return is(v, json_type_array) && !json_object_array_length(v);
+}
+
 static js *message(struct in *in, const char *role)
 {
     js *m = json_object_new_object();
@@ -132,8 +137,7 @@ static int put_content(struct in *in, js *msg, js *text, js *images,
 
     if (text && !is(text, json_type_string))
         return bad(in, where, "the text must be a string");
-    if (!images || (is(images, json_type_array) &&
-                    json_object_array_length(images) == 0)) {
+    if (!images || empty_list(images)) {
         put_new(msg, "content",
                 text ? json_object_get(text) : json_object_new_string(""));
         return 0;
@@ -163,7 +167,7 @@ static int read_calls(struct in *in, js *m, js *msg, size_t at,
     js *list = js_get(m, "tool_calls"), *out;
 
     ol_calls_forget(&in->calls);
-    if (!list)
+    if (!list || empty_list(list))
         return 0;
     if (!is(list, json_type_array))
         return bad(in, where, "tool_calls must be a list");
@@ -202,7 +206,7 @@ static int read_calls(struct in *in, js *m, js *msg, size_t at,
 
 static int read_result(struct in *in, js *m, js *msg, const char *where)
 {
-    const char *name = js_cstr(m, "tool_name", NULL);
+    const char *name = js_cstr(m, "tool_name", js_cstr(m, "name", NULL));
     const char *id;
 
     id = ol_calls_answer(&in->calls, js_cstr(m, "tool_call_id", NULL), name);
@@ -228,8 +232,9 @@ static const char *role_of(js *m)
 static int known_member(struct in *in, js *m, const char *where)
 {
     static const char *const set[] = {
-        "role",       "content",   "images",       "thinking",
-        "tool_calls", "tool_name", "tool_call_id", "patchbay_blocks"};
+        "role",         "content",         "images",
+        "thinking",     "tool_calls",      "tool_name",
+        "tool_call_id", "patchbay_blocks", "name"};
 
     json_object_object_foreach (m, name, value) {
         size_t i = 0, n = sizeof(set) / sizeof(*set);
@@ -261,6 +266,8 @@ static int read_message(struct in *in, js *m, size_t i)
         return -1;
     if (strcmp(role, "tool") == 0)
         return read_result(in, m, msg, where);
+    if (js_get(m, "name"))
+        leave(in, "messages", "name");
     if (strcmp(role, "assistant") != 0)
         return 0;
     if (js_typed(m, "patchbay_blocks", json_type_array))
@@ -368,7 +375,7 @@ static int read_options(struct in *in)
     if (!options)
         return 0;
     json_object_object_foreach (options, name, value) {
-        if (!value)
+        if (!value || empty_list(value))
             continue;
         for (i = 0; i < n && strcmp(name, same[i]) != 0; i++)
             ;
@@ -418,14 +425,15 @@ static bool says_nothing(js *v)
 {
     return !v || (is(v, json_type_boolean) && !json_object_get_boolean(v)) ||
            (is(v, json_type_string) && !json_object_get_string_len(v)) ||
-           (is(v, json_type_array) && !json_object_array_length(v));
+           empty_list(v);
 }
 
 static int read_field(struct in *in, const struct field *f, js *value)
 {
     switch (f->what) {
     case AS_IS:
-        put(in->dst, f->name, value);
+        if (!empty_list(value))
+            put(in->dst, f->name, value);
         break;
     case LEFT_TRUE:
         if (!says_nothing(value))

@@ -4,17 +4,15 @@
  * What happens to each field (source:
  * https://github.com/ollama/ollama/blob/main/docs/api.md):
  *
- *   model, tools, logprobs, top_logprobs     as they are
- *   stream                true where it is not said
- *   messages
- *     role                system, user, assistant, tool, in any case
- *     content             as it is
- *     images              image_url parts with a data URI; PNG, JPEG, GIF, WebP
- *     tool_calls          arguments become text; a call without an id gets one
- *     tool_call_id, tool_name
- *                         which call a result answers: by id, else the first
- *                         open one of that name; without either the first
- *     patchbay_blocks     as our answers have them
+ *   model, tools, logprobs, top_logprobs     as they are; an empty list of
+ * tools is none, as is one of calls, pictures or stop words stream true where
+ * it is not said messages role                system, user, assistant, tool, in
+ * any case content             as it is images              image_url parts
+ * with a data URI; PNG, JPEG, GIF, WebP tool_calls          arguments become
+ * text; a call without an id gets one tool_call_id, tool_name (name, in older
+ * programs) which call a result answers: by id, else the first open one of that
+ * name; without either the first patchbay_blocks     as our answers have them
+ *     name of others      left out, with a warning: Ollama knows none
  *     thinking            left out, with a warning: other providers take none
  *   prompt, system, images (generate)
  *                         a system and a user message; without a prompt there

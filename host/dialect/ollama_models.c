@@ -372,6 +372,7 @@ static void ps_next(struct dialog *x)
 {
     const struct snapshot *s = x->d->manager->current;
     struct running *run = x->own;
+    struct err e; /* as if it had failed later, see ps_end() */
 
     while (s && run->at < s->n) {
         struct instance *in = s->instances[run->at++];
@@ -379,8 +380,8 @@ static void ps_next(struct dialog *x)
             run->provider = arena_dup(&x->req->arena, str_c(in->name)).p;
             if (!run->provider)
                 break;
-            ol_start(x, in->name, &ps_sink);
-            return;
+            if (ol_try(x, in->name, &ps_sink, &e) == 0)
+                return;
         }
     }
     if (x->lost || buf_addc(&x->whole, "]}") < 0) {

@@ -7,8 +7,8 @@
  * come interleaved.  A block that must come back unchanged stands in the
  * message's `patchbay_blocks`.  done_reason is "stop" also for tool calls, as
  * Ollama has it, "length" when a limit or the window was reached,
- * "content_filter" when the rest was withheld.  Durations are what this host has
- * measured.
+ * "content_filter" when the rest was withheld, "pause" when the turn is to be
+ * sent back.  Durations are what this host has measured.
  *
  * One answer, one thread. */
 #ifndef PB_DIALECT_OLLAMA_OUT_H

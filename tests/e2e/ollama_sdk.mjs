@@ -98,7 +98,8 @@ tests.streamed_by_default = async () => {
   const r = await fetch(process.env.BASE_URL + '/api/chat', { method: 'POST',
     headers: { Authorization: `Bearer ${process.env.KEY}` },
     body: JSON.stringify(ask()) });
-  const lines = (await r.text()).trimEnd().split('\n').map((l) => JSON.parse(l));
+  const lines = (await r.text()).trimEnd().split('\n')
+    .map((l) => JSON.parse(l));
   assert.ok(lines.length >= 3);
   assert.equal(lines.at(-1).done, true);
 };
@@ -333,7 +334,8 @@ only.loopback = {
     await fails(() => client.chat(ask('chat', { brand_new: 1 })), 400,
       /brand_new/)();
     await fails(() => client.chat(ask('chat', { messages: [{ role: 'user',
-      content: 'x', images: ['AAAA'] }] })), 400, /messages\[0\]\.images\[0\]/)();
+      content: 'x', images: ['AAAA'] }] })), 400,
+    /messages\[0\]\.images\[0\]/)();
     await fails(() => client.chat(ask('chat', { messages: [{ role: 'tool',
       content: 'x', tool_name: 'f' }] })), 400, /messages\[0\]/)();
   },
@@ -415,7 +417,8 @@ only.ollama = {
     await fails(() => admin.delete({ model: 'ollama/new:1b' }), 404)();
   },
   async error_in_a_stream() {
-    const got = await broken({ ...ask(), model: 'ollama/midway', stream: true });
+    const got = await broken({ ...ask(), model: 'ollama/midway',
+      stream: true });
     assert.equal(text(got), 'Hel');
   },
 };

@@ -9,8 +9,8 @@ import json
 import os
 import subprocess
 
-from harness import (BOUND, DONE, Host, LOOPBACK, Upstream, chunked, delta, main,
-                     openai_at, send_json, send_stream)
+from harness import (BOUND, DONE, Host, LOOPBACK, Upstream, chunked, delta,
+                     main, openai_at, send_json, send_stream)
 from openai_sdk import counterpart
 from openai_upstream import chat_answer, openai_upstream
 
@@ -376,8 +376,10 @@ def test_nothing_secret_is_told():
 if __name__ == "__main__":
     counterpart("node.sh")
     with ollama, openai, Host(
-            providers='ollama: { type = "ollama"; base_url = "%s"; '
-            'api_key = "%s"; }; %s %s' % (
+            # One that is down comes first: it hides nobody.
+            providers='down: { type = "ollama"; base_url = '
+            '"http://127.0.0.1:1"; }; ollama: { type = "ollama"; '
+            'base_url = "%s"; api_key = "%s"; }; %s %s' % (
                 ollama.url, UP_KEY, openai_at(openai.url, "openai"), LOOPBACK),
             top=client_keys()) as host:
         main(globals())

@@ -46,7 +46,22 @@ static const struct asked good[] = {
      "{\"model\":\"m\"," HI ",\"stream\":true}", ""},
     {false,
      "{\"model\":\"m\",\"stream\":false,\"tools\":[],\"think\":null," HI "}",
-     "{\"model\":\"m\",\"stream\":false,\"tools\":[]," HI "}", ""},
+     "{\"model\":\"m\",\"stream\":false," HI "}", ""},
+    /* empty lists are none; a name of old, and one that Ollama reads over */
+    {false,
+     "{\"options\":{\"stop\":[]},\"messages\":[{\"role\":\"user\","
+     "\"name\":\"me\",\"content\":\"hi\",\"images\":[]},{\"role\":"
+     "\"assistant\",\"content\":\"x\",\"tool_calls\":[]},{\"role\":"
+     "\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"c1\","
+     "\"function\":{\"name\":\"f\"}},{\"id\":\"c2\",\"function\":{"
+     "\"name\":\"g\"}}]},{\"role\":\"tool\",\"name\":\"g\",\"content\":"
+     "\"r\"}]}",
+     "{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
+     "\"hi\"},{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":"
+     "\"assistant\",\"content\":\"\",\"tool_calls\":[" CALL("c1", "f") "," CALL(
+         "c2", "g") "]},{\"role\":\"tool\",\"content\":\"r\","
+                    "\"tool_call_id\":\"c2\"}]}",
+     "messages.name,"},
     /* the options: ours, and those of Ollama's runner */
     {false,
      "{\"options\":{\"temperature\":0.5,\"top_p\":0.9,\"top_k\":4,\"min_p\":0,"
@@ -166,7 +181,7 @@ static const struct {
     {false, "{\"messages\":[7]}", "messages[0]"},
     {false, "{\"messages\":[{\"role\":\"user\",\"content\":[]}]}",
      "messages[0]"},
-    {false, "{\"messages\":[{\"role\":\"user\",\"name\":\"me\"}]}",
+    {false, "{\"messages\":[{\"role\":\"user\",\"nick\":\"me\"}]}",
      "messages[0]"},
     {false, "{\"messages\":[{\"role\":\"user\",\"images\":[\"AAAA\"]}]}",
      "messages[0].images[0]"},
