@@ -47,6 +47,13 @@ TESTS += tests/fuzz/http_differential.sh
 long_tests += tests/fuzz/fuzz_http_parse tests/fuzz/http_differential.sh
 EXTRA_DIST += tests/fuzz/http_compare.py tests/fuzz/http_parse_node.js
 
+# The raw door's path, headers and what is read of its replies.
+check_PROGRAMS += tests/fuzz/fuzz_raw
+TESTS += tests/fuzz/fuzz_raw
+tests_fuzz_fuzz_raw_SOURCES = tests/fuzz/fuzz_raw.c $(fuzz_runner)
+tests_fuzz_fuzz_raw_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_raw
+
 # The codec of llamacpp.so, likewise.
 check_PROGRAMS += tests/fuzz/fuzz_llamacpp
 TESTS += tests/fuzz/fuzz_llamacpp
