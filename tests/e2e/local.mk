@@ -11,6 +11,7 @@ e2e_py = \
 	tests/e2e/cli_ops.py \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \
+	tests/e2e/fault_wall.py \
 	tests/e2e/hot_replace.py \
 	tests/e2e/llama_real.py \
 	tests/e2e/llamacpp_real.py \
