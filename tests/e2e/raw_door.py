@@ -149,6 +149,38 @@ def test_credentials_are_ours_and_headers_filtered():
         assert h["range"] == "bytes=0-9" and h["idempotency-key"] == "idem-1"
 
 
+def test_each_key_goes_to_its_own_provider():
+    keys = {"up": KEY, "claude": "sk-ant-raw-2222", "router": "sk-or-raw-3333"}
+    ups = {name: Upstream(echo) for name in keys}
+    path = {"up": "/v1/x", "claude": "/x", "router": "/api/v1/x"}
+    with ups["up"], ups["claude"], ups["router"]:
+        with Host(providers=openai_at(ups["up"].url) + """
+                claude: { type = "claude"; base_url = "%s"; api_key = "%s";
+                          headers: { x-extra = "ours"; }; };
+                router: { type = "openrouter"; base_url = "%s/api/v1";
+                          api_key = "%s"; };""" % (
+                ups["claude"].url, keys["claude"], ups["router"].url,
+                keys["router"])) as host:
+            for name, key in keys.items():
+                h = {"Authorization": "Bearer client-1", "x-api-key": "client-2",
+                     "X-Extra": "client-3", "anthropic-version": "2023-01-01"}
+                got = shown(host.get("/raw/%s/x" % name, h))
+                assert got["path"] == path[name], got
+                sent = json.dumps(got["headers"])
+                assert "client-1" not in sent and "client-2" not in sent
+                if name == "claude":
+                    assert got["headers"]["x-api-key"] == key
+                    assert got["headers"]["x-extra"] == "ours"
+                    assert got["headers"]["anthropic-version"] == "2023-01-01"
+                    assert "authorization" not in got["headers"]
+                else:
+                    assert got["headers"]["authorization"] == "Bearer " + key
+                for other in keys:
+                    assert (keys[other] in sent) == (other == name), sent
+            for key in keys.values():
+                assert key not in host.errors()
+
+
 def test_reply_headers_by_allow_list():
     up, host = setup()
     with up, host:
