@@ -107,6 +107,8 @@ check_shell()
     done
     printf '%s\n' error warn info debug >"$work/want"
     same "$shell" 'values of --log-level' patchbay serve --log-level ''
+    printf '%s\n' price context created name >"$work/want"
+    same "$shell" 'values of --sort' patchbay models --sort ''
 }
 
 for shell in bash zsh fish; do

@@ -35,6 +35,8 @@ function __patchbay_values -a option kind
             __patchbay_ask provider list
         case --log-level
             printf '%s\n' error warn info debug
+        case --sort
+            printf '%s\n' price context created name
         case '*'
             contains -- $kind FILE PATH DIR
             and __fish_complete_path (commandline -ct)
@@ -82,6 +84,8 @@ function __patchbay_complete
         printf '%s\n' $names
     else if test "$command" = provider -a "$action" != list
         __patchbay_ask provider list
+    else if contains -- $command show rm
+        __patchbay_ask models
     else if test "$command" = help
         __patchbay_read | string replace -rf -- '^name\t' ''
     else if test "$command" = log
