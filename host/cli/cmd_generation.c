@@ -10,16 +10,17 @@
 #include "cli/op.h"
 #include "cli/print.h"
 
-/* clang-format off */
-static const char help[] =
-    "Ask a provider that keeps statistics (OpenRouter, say) about one answer it has\n"
-    "given: the model, the tokens billed, the cost in 1e-9 of its currency, the\n"
-    "times. ID is the id that the answer had. Right after an answer its statistics\n"
-    "may not be there yet.\n"
-    "\n"
-    "  -p, --provider NAME\n"
-    "                    the provider that answered, if several keep statistics\n";
-/* clang-format on */
+static const char help[] = "Ask a provider that keeps statistics (OpenRouter, "
+                           "say) about one answer it has\n"
+                           "given: the model, the tokens billed, the cost in "
+                           "1e-9 of its currency, the\n"
+                           "times. ID is the id that the answer had. Right "
+                           "after an answer its statistics\n"
+                           "may not be there yet.\n"
+                           "\n"
+                           "  -p, --provider NAME\n"
+                           "                    the provider that answered, if "
+                           "several keep statistics\n";
 
 static int print(struct cli *cli, struct op_ask *o)
 {

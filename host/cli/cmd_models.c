@@ -10,10 +10,11 @@
 #include "cli/commands.h"
 #include "cli/input.h"
 
-/* clang-format off */
 static const char help[] =
-    "List the models that the providers offer, a line each: the name to ask for, the\n"
-    "context window in tokens, what it can do. Providers that can't be asked are\n"
+    "List the models that the providers offer, a line each: the name to ask "
+    "for, the\n"
+    "context window in tokens, what it can do. Providers that can't be asked "
+    "are\n"
     "named on standard error.\n"
     "\n"
     "  -p, --provider NAME\n"
@@ -21,15 +22,17 @@ static const char help[] =
     "      --search TEXT only those with TEXT in name or title\n"
     "      --free        only those that cost nothing\n"
     "      --capability WORD\n"
-    "                    only those that can do it: tools, vision, reasoning, ...;\n"
+    "                    only those that can do it: tools, vision, reasoning, "
+    "...;\n"
     "                    may be repeated\n"
     "      --sort ORDER  by price, context, created or name\n"
-    "      --refresh     ask the providers, even if they have been asked lately\n"
+    "      --refresh     ask the providers, even if they have been asked "
+    "lately\n"
     "\n"
-    "With --free or --sort price each line also shows the prices of a million tokens\n"
+    "With --free or --sort price each line also shows the prices of a million "
+    "tokens\n"
     "in and out.\n"
     "\n";
-/* clang-format on */
 
 struct wish {
     const char *provider, *search, *sort;

@@ -9,15 +9,14 @@
 #include "cli/input.h"
 #include "cli/op.h"
 
-/* clang-format off */
-static const char help[] =
-    "List the models that local providers hold in memory, a line each: the name to\n"
-    "ask for, the memory it takes, the part of it on a graphics card, the context\n"
-    "window, and when it will be let go.\n"
-    "\n"
-    "  -p, --provider NAME\n"
-    "                    this provider only\n";
-/* clang-format on */
+static const char help[] = "List the models that local providers hold in "
+                           "memory, a line each: the name to\n"
+                           "ask for, the memory it takes, the part of it on a "
+                           "graphics card, the context\n"
+                           "window, and when it will be let go.\n"
+                           "\n"
+                           "  -p, --provider NAME\n"
+                           "                    this provider only\n";
 
 static void print_row(struct out_table *t, struct json_object *m)
 {

@@ -8,13 +8,12 @@
 #include "cli/op.h"
 #include "cli/print.h"
 
-/* clang-format off */
-static const char help[] =
-    "Ask the provider about one model and print what it says, a line each. Prices\n"
-    "are in 1e-9 of their currency for a token. With --json the provider's own\n"
-    "description is there, too, as \"raw\".\n"
-    "\n";
-/* clang-format on */
+static const char help[] = "Ask the provider about one model and print what it "
+                           "says, a line each. Prices\n"
+                           "are in 1e-9 of their currency for a token. With "
+                           "--json the provider's own\n"
+                           "description is there, too, as \"raw\".\n"
+                           "\n";
 
 static int print(struct cli *cli, struct op_ask *o)
 {

@@ -47,6 +47,7 @@ class Ollama(Upstream):
         self.tags = [dict(t) for t in TAGS]
         self.hold = threading.Event()
         self.hold.set()
+        self.chats = threading.Event()  # a chat gets no answer before it
 
     def pull(self, req, conn):
         name = req.json["model"]
@@ -76,6 +77,9 @@ class Ollama(Upstream):
         return None
 
     def reply(self, req, conn):
+        if req.path == "/api/chat":
+            assert self.chats.wait(BOUND)
+            return False
         if req.path == "/api/tags":
             return send_json(conn, 200, {"models": self.tags})
         if req.path == "/api/version":
@@ -151,7 +155,7 @@ KEYS = {"chat": "pbk_ops_chat", "models": "pbk_ops_models",
 class All:
     """A host with all three, and what asks it."""
 
-    def __init__(self, keys=False, or_key=OR_KEY, **more):
+    def __init__(self, keys=False, or_key=OR_KEY, ollama="", **more):
         self.ollama, self.router = Ollama(), Upstream(openrouter)
         self.openai = Upstream(openai)
         if keys:
@@ -160,10 +164,10 @@ class All:
                     name, hashlib.sha256(key.encode()).hexdigest(), name)
                 for name, key in KEYS.items())
         self.host = Host(providers='''
-            ollama: { type = "ollama"; base_url = "%s"; };
+            ollama: { type = "ollama"; base_url = "%s"; %s };
             openrouter: { type = "openrouter"; base_url = "%s/api/v1";
                           api_key = "%s"; };
-            %s %s''' % (self.ollama.url, self.router.url, or_key,
+            %s %s''' % (self.ollama.url, ollama, self.router.url, or_key,
                         openai_at(self.openai.url, "openai"), LOOPBACK), **more)
 
     def __enter__(self):
@@ -388,6 +392,25 @@ def test_pull_streams():
         events = sse(body)
         assert "disk full" in json.loads(events[-1])["error"]["message"]
         assert b"[DONE]" not in body
+
+
+def test_a_pull_may_take_longer_than_a_request():
+    with All(ollama='timeouts: { total = "1s"; };') as a:
+        a.ollama.hold.clear()
+        answers = []
+        t = threading.Thread(target=lambda: answers.append(
+            a.host.post("/v1/models/pull", {"model": "ollama/slow"})))
+        t.start()
+        until(lambda: [r for r in a.ollama.requests if r.path == "/api/pull"],
+              "the pull to begin")
+        # another request begins later, and its time is up: the pull goes on
+        a.refused("/v1/chat/completions", 504, "",
+                  chat("ollama/llama3:latest"))
+        assert not answers
+        a.ollama.hold.set()
+        a.ollama.chats.set()
+        t.join(BOUND)
+        assert answers and answers[0][0] == 200, answers
 
 
 def test_delete():
