@@ -108,6 +108,35 @@ static void put_counters(struct buf *b, const struct host *h)
     }
 }
 
+/* How the cache does. */
+static void put_shared(struct buf *b, struct host *h)
+{
+    struct cache_stats s;
+
+    cache_stats(h->cache, &s);
+    buf_printf(b,
+               "],\"cache\":{\"hits\":%llu,\"misses\":%llu,\"joined\":%llu,"
+               "\"entries\":%zu,\"bytes\":%zu}",
+               (unsigned long long)s.hits, (unsigned long long)s.misses,
+               (unsigned long long)s.joined, s.entries, s.bytes);
+}
+
+static void put_target(void *arg, const struct health_state *s)
+{
+    struct buf *b = arg;
+
+    buf_addc(b, buf_str(b).p[b->n - 1] == '[' ? "{\"provider\":"
+                                              : ",{\"provider\":");
+    buf_json(b, str_c(s->provider));
+    buf_addc(b, ",\"model\":");
+    buf_json(b, str_c(s->model));
+    buf_printf(b,
+               ",\"state\":\"%s\",\"failures\":%u,\"failed\":%u,\"of\":%u,"
+               "\"for_ms\":%lld,\"last\":\"%s\"}",
+               s->say, s->in_a_row, s->failed, s->of, (long long)s->for_ms,
+               s->last);
+}
+
 static void do_status(struct ctl_conn *c, struct json_object *args)
 {
     struct host *h = c->host;
@@ -132,8 +161,11 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
                h->n_seats - 1, conns, calls, h->draining ? "true" : "false",
                h->old_snapshots);
     put_counters(&b, h);
-    buf_printf(&b, "],\"log_dropped\":%llu}",
-               (unsigned long long)log_dropped());
+    buf_addc(&b, "],\"targets\":[");
+    health_each(h->health, clock_now(h->control_seat->loop->clock), put_target,
+                &b);
+    put_shared(&b, h);
+    buf_printf(&b, ",\"log_dropped\":%llu}", (unsigned long long)log_dropped());
     answer(c, &b);
 }
 
@@ -312,6 +344,22 @@ static void do_provider_test(struct ctl_conn *c, struct json_object *args)
         ctl_call(c, PBAY_OP_HEALTH, name, NULL, true);
 }
 
+/* What is held against a provider is forgotten. */
+static void do_provider_reset(struct ctl_conn *c, struct json_object *args)
+{
+    const char *name = js_cstr(args, "name", "");
+    struct buf b;
+
+    if (!ctl_provider_known(c, name))
+        return;
+    health_reset(c->host->health, name);
+    buf_init(&b, RESULT_MAX);
+    buf_addc(&b, "{\"reset\":");
+    buf_json(&b, str_c(name));
+    buf_addc(&b, "}");
+    answer(c, &b);
+}
+
 /* --- calls --------------------------------------------------------------- */
 
 static void do_chat(struct ctl_conn *c, struct json_object *args)
@@ -429,6 +477,7 @@ static const struct {
     {"plugins", do_plugins},
     {"providers", do_providers},
     {"provider.test", do_provider_test},
+    {"provider.reset", do_provider_reset},
     {"models", ctl_models},
     {"chat", do_chat},
     {"embed", do_embed},

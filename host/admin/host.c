@@ -390,6 +390,7 @@ static int seat_init(struct host *h, size_t i, bool serves)
         .pool = h->pool,
         .models = h->models,
         .cache = h->cache,
+        .health = h->health,
         .recorder = h->recorder,
         .released = on_released,
         .arg = s,
@@ -568,6 +569,7 @@ static int assemble(struct host *h, char **err)
 {
     h->models = model_index_new();
     h->cache = cache_new();
+    h->health = health_new();
     if (!h->models || start_modules(h, err) < 0)
         return -1;
     h->snapshot = host_load(h, NULL, err);
@@ -733,6 +735,7 @@ void host_free(struct host *h)
     free(h->listens);
     model_index_free(h->models);
     cache_free(h->cache);
+    health_free(h->health);
     if (h->lock_fd >= 0)
         close(h->lock_fd);
     free(h->control_path);

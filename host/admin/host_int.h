@@ -9,6 +9,7 @@
 #include "dialect/dialect.h"
 #include "http/server.h"
 #include "manager/cache.h"
+#include "manager/health.h"
 #include "manager/listing.h"
 #include "manager/recorder.h"
 
@@ -40,6 +41,7 @@ struct host {
     struct native_pool *pool;
     struct model_index *models;
     struct cache *cache;
+    struct health *health;
     struct recorder *recorder;
 
     struct seat seats[LIM_LOOPS + 1]; /* the last one is the control loop's */

@@ -13,7 +13,8 @@
 static const char help[] =
     "  list       name, type, state and address of each provider\n"
     "  info NAME  all that is known of one\n"
-    "  test NAME  make the cheapest call that proves address and key\n\n";
+    "  test NAME  make the cheapest call that proves address and key\n"
+    "  reset NAME  forget the failures that keep requests from it\n\n";
 
 static struct json_object *providers_of(struct json_object *result)
 {
@@ -190,9 +191,28 @@ static int test(struct cli *cli, const char *name)
     return status;
 }
 
+/* --- reset --- */
+
+static int reset(struct cli *cli, const char *name)
+{
+    struct json_object *args = json_object_new_object(), *result;
+    int status;
+
+    if (!args || js_add_str(args, "name", str_c(name)))
+        status = cli_error(cli, EXIT_FAILED, "out of memory");
+    else
+        status = cli_open_running(cli);
+    if (!status)
+        status = cli_ask(cli, "provider.reset", js_text(args), &result);
+    if (!status && cli->json)
+        cli_print_json(cli, result);
+    json_object_put(args);
+    return status;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
-    static const char *const verbs[] = {"list", "info", "test", NULL};
+    static const char *const verbs[] = {"list", "info", "test", "reset", NULL};
     int opt = cli_no_options(cli, argc, argv), n;
     char **operands;
     const char *near;
@@ -202,13 +222,15 @@ static int run(struct cli *cli, int argc, char **argv)
     n = argc - optind;
     operands = argv + optind;
     if (!n)
-        return cli_usage(cli, "list, info NAME or test NAME is wanted");
+        return cli_usage(cli, "list, info NAME, test NAME or reset NAME is "
+                              "wanted");
     if (!strcmp(operands[0], "list")) {
         if (n > 1)
             return cli_usage(cli, "list takes no operand");
         return list_or_info(cli, NULL);
     }
-    if (strcmp(operands[0], "info") && strcmp(operands[0], "test")) {
+    if (strcmp(operands[0], "info") && strcmp(operands[0], "test") &&
+        strcmp(operands[0], "reset")) {
         near = cli_nearest(operands[0], verbs);
         return cli_usage(cli, "no command \"provider %s\"%s%s%s", operands[0],
                          near ? "; did you mean \"" : "", near ? near : "",
@@ -218,6 +240,8 @@ static int run(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "%s takes the name of one provider", operands[0]);
     if (!input_utf8(cli, str_c(operands[1]), "the provider's name"))
         return EXIT_USAGE;
+    if (*operands[0] == 'r')
+        return reset(cli, operands[1]);
     return *operands[0] == 'i' ? list_or_info(cli, operands[1])
                                : test(cli, operands[1]);
 }
@@ -225,7 +249,8 @@ static int run(struct cli *cli, int argc, char **argv)
 const struct command cmd_provider = {
     .name = "provider",
     .summary = "list, show and test the providers that are set up",
-    .usage = "list [OPTIONS]\ninfo [OPTIONS] NAME\ntest [OPTIONS] NAME",
+    .usage = "list [OPTIONS]\ninfo [OPTIONS] NAME\ntest [OPTIONS] NAME\n"
+             "reset [OPTIONS] NAME",
     .help = help,
     .common = COMMON_ASK,
     .run = run};

@@ -73,6 +73,39 @@ static void print_providers(struct out *o, struct json_object *all)
     out_table_print(o, &t);
 }
 
+/* Those that failed; a provider's own row, without a model, is of what concerns
+ * all of them. */
+static void print_targets(struct out *o, struct json_object *all)
+{
+    static const char *const heads[] = {"target",      "state",  "for ms",
+                                        "in a row",    "failed", "of",
+                                        "last failure"};
+    size_t n = all ? json_object_array_length(all) : 0;
+    struct out_table t;
+    char name[512];
+
+    if (!n)
+        return;
+    out_table_init(&t, 7);
+    for (size_t i = 0; i < 7; i++)
+        out_cell(&t, heads[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        const char *model = js_cstr(p, "model", "");
+        snprintf(name, sizeof(name), "%s%s%s", js_cstr(p, "provider", "?"),
+                 *model ? "/" : "", model);
+        out_cell(&t, name);
+        out_cell(&t, js_cstr(p, "state", "?"));
+        number(&t, p, "for_ms");
+        number(&t, p, "failures");
+        number(&t, p, "failed");
+        number(&t, p, "of");
+        out_cell(&t, js_cstr(p, "last", ""));
+    }
+    out_c(o, "\n");
+    out_table_print(o, &t);
+}
+
 static int both_json(struct cli *cli, struct json_object *version,
                      struct json_object *s)
 {
@@ -105,6 +138,7 @@ static int run(struct cli *cli, int argc, char **argv)
     } else if (!status) {
         print_host(&cli->out, version, s);
         print_providers(&cli->out, js_typed(s, "providers", json_type_array));
+        print_targets(&cli->out, js_typed(s, "targets", json_type_array));
     }
     json_object_put(version);
     return status;

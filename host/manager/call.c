@@ -10,10 +10,17 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "manager/attempt.h"
+#include "manager/health.h"
 #include "manager/router.h"
 #include "manager/tried.h"
 
 #define MODEL_MAX 512 /* bytes of a model's name */
+
+/* Operations that show how a target is; a list of models, say, may be missing
+ * where all else is well. */
+#define MEASURED                                              \
+    (PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) | \
+     PBAY_OP_BIT(PBAY_OP_MODERATE) | PBAY_OP_BIT(PBAY_OP_IMAGE))
 
 struct call {
     struct call *next, **prev;
@@ -32,6 +39,7 @@ struct call {
     bool failed;      /* what ended it meanwhile was this ... */
     struct err *late; /* NULL: there was no memory to keep it */
 
+    bool measured;      /* the attempt is known to `health` */
     bool begun;         /* sink->begin was called */
     bool content;       /* the answer's first content has come */
     struct buf prelude; /* pass-through: held until then */
@@ -127,6 +135,21 @@ static void log_end(struct call *c, const struct err *e)
 
 static void on_late(void *arg);
 
+/* What an attempt has shown of its target.  given_up: nothing. */
+static void settle_health(struct call *c, const struct err *e, bool given_up)
+{
+    const struct target *t = &c->plan.targets[c->at];
+
+    if (!c->measured)
+        return;
+    c->measured = false;
+    if (given_up)
+        health_dismiss(c->m->health, t->instance->name, t->model);
+    else
+        health_end(c->m->health, t->instance->name, t->model,
+                   clock_now(c->m->loop->clock), e);
+}
+
 static void finish(struct call *c, const struct err *e)
 {
     struct instance_stats *st = stats(c);
@@ -143,6 +166,7 @@ static void finish(struct call *c, const struct err *e)
         return;
     }
     c->over = true;
+    settle_health(c, e, true); /* unless on_end() has */
     timer_stop(&c->deadline);
     timer_stop(&c->patience);
     c->report.total_ms = elapsed(c);
@@ -403,6 +427,7 @@ static void on_end(void *arg, const struct err *e)
     struct call *c = arg;
 
     enter(c);
+    settle_health(c, e, false);
     if (!e) {
         /* An answer without content (an empty list, say) still begins. */
         begin_by_attempt(c);
@@ -441,6 +466,11 @@ static void attempt_try(struct call *c)
     c->report.attempts++;
     bump(&stats(c)->calls, 1);
     bump(&stats(c)->active, 1);
+    if (c->m->health && (MEASURED & PBAY_OP_BIT(c->req.op))) {
+        health_begin(c->m->health, t->instance->name, t->model,
+                     clock_now(c->m->loop->clock));
+        c->measured = true;
+    }
     enter(c);
     c->attempt = attempt_start(c->m, c->snap, t, &c->req,
                                c->report.attempts - 1, &attempt_callbacks, c);
@@ -553,6 +583,43 @@ static int plan_of(struct call *c, struct err *e)
     return 0;
 }
 
+/* Targets that may be tried first, the others behind them: should all of the
+ * former fail, one that is thought to may still do.  When every one of them has
+ * said when to come back, nobody is asked sooner: -1 and *e. */
+static int by_health(struct call *c, struct err *e)
+{
+    struct plan *p = &c->plan;
+    struct target later[PLAN_MAX];
+    size_t good = 0, bad = 0, cooling = 0;
+    int64_t now = clock_now(c->m->loop->clock), until = 0, soonest = INT64_MAX;
+
+    if (!c->m->health || !(MEASURED & PBAY_OP_BIT(c->req.op)))
+        return 0;
+    for (size_t i = 0; i < p->n; i++) {
+        struct target t = p->targets[i];
+        enum health_say say =
+            health_look(c->m->health, t.instance->name, t.model, now, &until);
+        if (say == HEALTH_GO) {
+            p->targets[good++] = t;
+            continue;
+        }
+        later[bad++] = t;
+        if (say == HEALTH_COOLING)
+            cooling++;
+        if (until < soonest)
+            soonest = until;
+    }
+    memcpy(&p->targets[good], later, bad * sizeof(*later));
+    if (cooling < p->n)
+        return 0;
+    err_set(e, PBAY_E_RATE,
+            "%s has asked to be left alone for another %lld ms%s",
+            later[0].instance->name, (long long)(soonest - now),
+            p->n > 1 ? ", and the other targets too" : "");
+    e->retry_after_ms = soonest - now;
+    return -1;
+}
+
 /* The client may want it sooner, not later. */
 static int64_t deadline_of(const struct call *c)
 {
@@ -596,6 +663,11 @@ struct call *call_start(struct manager *m, const struct call_request *r,
         free(c);
         return NULL;
     }
+    if (!r->instance && by_health(c, e) < 0) {
+        arena_done(&c->arena);
+        free(c);
+        return NULL;
+    }
     c->report.reason = c->plan.reason;
     c->report.route = c->plan.route;
     manager_hold(m, c->snap);
@@ -607,7 +679,9 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     m->calls = c;
     m->active++;
     show_active(m);
-    timer_set(&c->deadline, m->loop->clock, deadline_of(c), on_deadline, c);
+    /* A pull may take hours: its idle time-out holds. */
+    if (r->op != PBAY_OP_PULL || r->deadline_ms)
+        timer_set(&c->deadline, m->loop->clock, deadline_of(c), on_deadline, c);
     c->starting = true;
     attempt_try(c);
     c->starting = false;
@@ -621,6 +695,7 @@ void call_cancel(struct call *c)
     enter(c);
     if (!c->over && !c->cancelled) {
         c->cancelled = true;
+        settle_health(c, NULL, true);
         c->report.total_ms = elapsed(c);
         if (c->report.attempts) {
             bump(&stats(c)->cancelled, 1);

@@ -27,7 +27,8 @@
 /* What one loop needs to run calls. */
 struct manager {
     struct loop *loop;
-    struct cache *cache; /* of the whole host; NULL: none */
+    struct health *health; /* of the whole host; NULL: none */
+    struct cache *cache;   /* of the whole host; NULL: none */
     struct transport *transport;
     struct native_pool *pool;
     struct model_index *models;

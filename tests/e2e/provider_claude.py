@@ -267,6 +267,7 @@ def test_errors():
     assert len(up.requests) == before
     status, e = refused(chat("claude/claude-sonnet-5", text="slow"))
     assert status == 429
+    host.control("provider.reset", {"name": "claude"})  # it said to wait
     status, e = refused(chat("claude/claude-sonnet-5", text="long"))
     assert status == 400 and e["code"] == "context_length_exceeded"
 

@@ -76,6 +76,7 @@ def test_fallback_is_invisible():
     for bad in ("down", "busy", "key"):
         with Setting(routes(r=["a/" + bad, "b"])) as s:
             for stream in (False, True):
+                s.host.control("provider.reset", {"name": "a"})
                 status, h, reply = s.ask("r", stream=stream)
                 assert status == 200, reply
                 assert h["x-patchbay-provider"] == "b"

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* Circuit breakers and cooldowns; the rules are in health.h. */
+#include "manager/health.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+#define BUCKETS 1024
+
+struct state {
+    struct state *next; /* of the bucket */
+    struct state *older, *newer;
+    unsigned in_a_row;
+    uint32_t window;  /* a bit each of the last attempts, 1: failed */
+    unsigned seen;    /* how many of them there are */
+    int64_t open_for; /* how long it opened last; 0: it is closed */
+    int64_t opened_until, cool_until;
+    bool probing;
+    const char *last;
+    size_t provider_n; /* name is provider, NUL, model, NUL */
+    char name[];
+};
+
+struct health {
+    pthread_mutex_t lock;
+    struct state *buckets[BUCKETS];
+    struct state *oldest, *newest;
+    size_t n;
+};
+
+struct health *health_new(void)
+{
+    struct health *h = calloc(1, sizeof(*h));
+
+    if (h)
+        pthread_mutex_init(&h->lock, NULL);
+    return h;
+}
+
+void health_free(struct health *h)
+{
+    if (!h)
+        return;
+    while (h->oldest) {
+        struct state *s = h->oldest;
+        h->oldest = s->newer;
+        free(s);
+    }
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static struct state **bucket(struct health *h, const char *provider,
+                             pbay_str model)
+{
+    uint32_t x = 2166136261u;
+
+    for (; *provider; provider++)
+        x = (x ^ (unsigned char)*provider) * 16777619u;
+    x = (x ^ '/') * 16777619u;
+    for (size_t i = 0; i < model.n; i++)
+        x = (x ^ (unsigned char)model.p[i]) * 16777619u;
+    return &h->buckets[x % BUCKETS];
+}
+
+static pbay_str model_of(const struct state *s)
+{
+    return str_c(s->name + s->provider_n + 1);
+}
+
+static void unlink_age(struct health *h, struct state *s)
+{
+    *(s->older ? &s->older->newer : &h->oldest) = s->newer;
+    *(s->newer ? &s->newer->older : &h->newest) = s->older;
+}
+
+static void link_newest(struct health *h, struct state *s)
+{
+    s->older = h->newest;
+    s->newer = NULL;
+    *(h->newest ? &h->newest->newer : &h->oldest) = s;
+    h->newest = s;
+}
+
+static struct state *find(struct health *h, const char *provider,
+                          pbay_str model)
+{
+    struct state *s = *bucket(h, provider, model);
+
+    while (s && (strcmp(s->name, provider) != 0 || !str_eq(model_of(s), model)))
+        s = s->next;
+    return s;
+}
+
+static void drop_oldest(struct health *h)
+{
+    struct state *s = h->oldest, **at = bucket(h, s->name, model_of(s));
+
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    unlink_age(h, s);
+    h->n--;
+    free(s);
+}
+
+/* NULL: out of memory. */
+static struct state *get(struct health *h, const char *provider, pbay_str model)
+{
+    struct state *s = find(h, provider, model), **at;
+    size_t n = strlen(provider);
+
+    if (s) {
+        unlink_age(h, s);
+        link_newest(h, s);
+        return s;
+    }
+    s = calloc(1, sizeof(*s) + n + model.n + 2);
+    if (!s)
+        return NULL;
+    memcpy(s->name, provider, n);
+    s->provider_n = n;
+    if (model.n)
+        memcpy(s->name + n + 1, model.p, model.n);
+    s->last = "";
+    at = bucket(h, provider, model);
+    s->next = *at;
+    *at = s;
+    link_newest(h, s);
+    if (++h->n > HEALTH_TARGETS)
+        drop_oldest(h);
+    return s;
+}
+
+/* --- one state ------------------------------------------------------------ */
+
+static enum health_say say(const struct state *s, int64_t now, int64_t *until)
+{
+    if (!s)
+        return HEALTH_GO;
+    if (s->cool_until > now) {
+        *until = s->cool_until;
+        return HEALTH_COOLING;
+    }
+    if (s->open_for && (s->opened_until > now || s->probing)) {
+        *until = s->opened_until;
+        return HEALTH_OPEN;
+    }
+    return HEALTH_GO;
+}
+
+static unsigned ones(uint32_t x)
+{
+    unsigned n = 0;
+
+    for (; x; x &= x - 1)
+        n++;
+    return n;
+}
+
+static void remember(struct state *s, bool failed)
+{
+    s->window = (s->window << 1 | failed) & ((1u << HEALTH_WINDOW) - 1);
+    if (s->seen < HEALTH_WINDOW)
+        s->seen++;
+}
+
+static void open_it(struct state *s, int64_t now)
+{
+    s->open_for = s->open_for ? s->open_for * 2 : HEALTH_OPEN_MS;
+    if (s->open_for > HEALTH_OPEN_MAX_MS)
+        s->open_for = HEALTH_OPEN_MAX_MS;
+    s->opened_until = now + s->open_for;
+    s->probing = false;
+}
+
+static void went_well(struct state *s)
+{
+    remember(s, false);
+    s->in_a_row = 0;
+    s->probing = false;
+    s->cool_until = 0;
+    if (s->open_for) { /* a fresh start: the window is of its bad time */
+        s->open_for = s->opened_until = 0;
+        s->window = s->seen = 0;
+    }
+}
+
+static void went_wrong(struct state *s, int64_t now, const struct err *e)
+{
+    const struct err_class *c = err_class(e->kind);
+    int64_t cool = e->retry_after_ms < HEALTH_COOL_MAX_MS ? e->retry_after_ms
+                                                          : HEALTH_COOL_MAX_MS;
+
+    s->last = c->name;
+    if (cool >= 0) /* the newest reply counts, also when it says sooner */
+        s->cool_until = now + cool;
+    if (!c->health) {
+        s->probing = false;
+        return;
+    }
+    remember(s, true);
+    s->in_a_row++;
+    if (s->open_for ? s->opened_until <= now
+                    : s->in_a_row >= HEALTH_FAILURES ||
+                          (s->seen == HEALTH_WINDOW &&
+                           ones(s->window) * 2 >= HEALTH_WINDOW))
+        open_it(s, now);
+}
+
+/* --- attempts ------------------------------------------------------------- */
+
+enum health_say health_look(struct health *h, const char *provider,
+                            pbay_str model, int64_t now, int64_t *until)
+{
+    enum health_say of_provider, of_model;
+    int64_t a = 0, b = 0;
+
+    pthread_mutex_lock(&h->lock);
+    of_provider = say(find(h, provider, STR_NONE), now, &a);
+    of_model = model.n ? say(find(h, provider, model), now, &b) : HEALTH_GO;
+    pthread_mutex_unlock(&h->lock);
+    *until = a > b ? a : b;
+    if (of_provider == HEALTH_GO)
+        return of_model;
+    return of_model == HEALTH_OPEN ? HEALTH_OPEN : of_provider;
+}
+
+static void claim(struct state *s, int64_t now)
+{
+    if (s && s->open_for && s->opened_until <= now)
+        s->probing = true;
+}
+
+void health_begin(struct health *h, const char *provider, pbay_str model,
+                  int64_t now)
+{
+    pthread_mutex_lock(&h->lock);
+    claim(find(h, provider, STR_NONE), now);
+    if (model.n)
+        claim(find(h, provider, model), now);
+    pthread_mutex_unlock(&h->lock);
+}
+
+void health_end(struct health *h, const char *provider, pbay_str model,
+                int64_t now, const struct err *e)
+{
+    bool wide =
+        e && (e->scope == PBAY_SCOPE_KEY || e->scope == PBAY_SCOPE_PROVIDER);
+    struct state *p, *m;
+
+    pthread_mutex_lock(&h->lock);
+    p = find(h, provider, STR_NONE);
+    m = model.n ? find(h, provider, model) : NULL;
+    if (!e) {
+        if (p)
+            went_well(p);
+        if (m)
+            went_well(m);
+    } else if (e->scope == PBAY_SCOPE_REQUEST && e->retry_after_ms < 0 &&
+               !err_class(e->kind)->health) {
+        /* Says nothing of the target, which did answer. */
+        if (p)
+            p->probing = false;
+        if (m)
+            m->probing = false;
+    } else {
+        struct state *s = get(h, provider, wide || !model.n ? STR_NONE : model);
+        if (s)
+            went_wrong(s, now, e);
+        if (p && p != s)
+            p->probing = false;
+        if (m && m != s)
+            m->probing = false;
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+void health_dismiss(struct health *h, const char *provider, pbay_str model)
+{
+    struct state *s;
+
+    pthread_mutex_lock(&h->lock);
+    s = find(h, provider, STR_NONE);
+    if (s)
+        s->probing = false;
+    s = model.n ? find(h, provider, model) : NULL;
+    if (s)
+        s->probing = false;
+    pthread_mutex_unlock(&h->lock);
+}
+
+void health_reset(struct health *h, const char *provider)
+{
+    pthread_mutex_lock(&h->lock);
+    for (struct state *s = h->oldest; s; s = s->newer)
+        if (strcmp(s->name, provider) == 0) {
+            s->in_a_row = s->seen = 0;
+            s->window = 0;
+            s->open_for = s->opened_until = s->cool_until = 0;
+            s->probing = false;
+            s->last = "";
+        }
+    pthread_mutex_unlock(&h->lock);
+}
+
+void health_each(struct health *h, int64_t now,
+                 void (*fn)(void *arg, const struct health_state *s), void *arg)
+{
+    pthread_mutex_lock(&h->lock);
+    for (struct state *s = h->oldest; s; s = s->newer) {
+        int64_t until = now;
+        enum health_say w = say(s, now, &until);
+        struct health_state out = {.provider = s->name,
+                                   .model = s->name + s->provider_n + 1,
+                                   .say = w == HEALTH_COOLING ? "cooling"
+                                          : !s->open_for      ? "closed"
+                                          : w == HEALTH_OPEN  ? "open"
+                                                              : "half_open",
+                                   .in_a_row = s->in_a_row,
+                                   .failed = ones(s->window),
+                                   .of = s->seen,
+                                   .for_ms = until > now ? until - now : 0,
+                                   .last = s->last};
+        fn(arg, &out);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
