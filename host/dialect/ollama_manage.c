@@ -10,15 +10,16 @@
 #include "manager/op.h"
 #include <patchbay/json.h>
 
-static void relisted(void *arg)
+/* What a provider has is another list now.  The client is told after that: it
+ * may look at once. */
+static void relist(struct dialog *x, const char *provider,
+                   void (*then)(void *arg))
 {
-    (void)arg;
-}
+    struct listing_job *job =
+        listing_start(x->d->manager, provider, -1, then, x);
 
-/* What a provider has is another list now; nobody waits for it. */
-static void relist(struct dialog *x, const char *provider)
-{
-    listing_start(x->d->manager, provider, -1, relisted, NULL);
+    if (job)
+        x->listing = job;
 }
 
 static void no_bytes(void *arg, pbay_str raw)
@@ -72,6 +73,19 @@ static void pull_event(void *arg, const pbay_event *ev)
     buf_done(&b);
 }
 
+static void pulled(void *arg)
+{
+    struct dialog *x = arg;
+
+    x->listing = NULL;
+    if (!x->head_sent) {
+        dl_json(x, 200, STR("{\"status\":\"success\"}"));
+        return;
+    }
+    http_reply_write(x->req, STR("{\"status\":\"success\"}\n"));
+    http_reply_end(x->req);
+}
+
 static void pull_end(void *arg, const struct err *e,
                      const struct call_report *r)
 {
@@ -79,24 +93,17 @@ static void pull_end(void *arg, const struct err *e,
     struct buf b;
 
     x->call = NULL;
-    if (!e)
-        relist(x, r->provider);
-    if (e && !x->head_sent) {
+    if (!e) {
+        relist(x, r->provider, pulled);
+    } else if (!x->head_sent) {
         ol_failed(x, e, r);
-        return;
-    }
-    if (!x->head_sent) {
-        dl_json(x, 200, STR("{\"status\":\"success\"}"));
-        return;
-    }
-    buf_init(&b, LIM_KIB(64));
-    if (e)
+    } else {
+        buf_init(&b, LIM_KIB(64));
         x->form->broken(x, e, &b);
-    else
-        buf_addc(&b, "{\"status\":\"success\"}\n");
-    http_reply_write(x->req, buf_str(&b));
-    http_reply_end(x->req);
-    buf_done(&b);
+        http_reply_write(x->req, buf_str(&b));
+        http_reply_end(x->req);
+        buf_done(&b);
+    }
 }
 
 static const struct call_sink pull_sink = {pull_begin, no_bytes, pull_event,
@@ -133,6 +140,14 @@ static void delete_event(void *arg, const pbay_event *ev)
     (void)ev; /* it has none */
 }
 
+static void deleted(void *arg)
+{
+    struct dialog *x = arg;
+
+    x->listing = NULL;
+    http_reply(x->req, 200, x->headers, x->n_headers, STR(""));
+}
+
 static void delete_end(void *arg, const struct err *e,
                        const struct call_report *r)
 {
@@ -143,9 +158,8 @@ static void delete_end(void *arg, const struct err *e,
         ol_failed(x, e, r);
         return;
     }
-    relist(x, r->provider);
     dl_route_headers(x, r);
-    http_reply(x->req, 200, x->headers, x->n_headers, STR(""));
+    relist(x, r->provider, deleted);
 }
 
 static const struct call_sink delete_sink = {delete_begin, no_bytes,

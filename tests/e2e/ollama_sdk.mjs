@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The official Ollama package for Node, unmodified, against a host.
 // Environment: BASE_URL, KEY and ADMIN_KEY (the latter with the right to pull
-// and delete), SDK (the packages' directory), TARGET: what is behind the host,
-// "loopback", "openai" or "ollama", which is also the provider's name.
+// and delete), SDK (the packages' directory), TARGET (the provider's name) and
+// SCRIPT: who answers behind it, "loopback", "openai", "claude" or "ollama".
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 const require = createRequire(process.env.SDK + '/x.js');
 const { Ollama } = await import(pathToFileURL(
   require.resolve('ollama').replace(/index\.cjs$/, 'index.mjs')));
-const TARGET = process.env.TARGET;
+const { TARGET, SCRIPT } = process.env;
 let headers; // of the last answer
 const as = (key) => new Ollama({ host: process.env.BASE_URL,
   headers: key ? { Authorization: `Bearer ${key}` } : {},
@@ -36,7 +36,12 @@ const WORDS = {
     embed: 'embed', hello: /^Hello$/, sunny: /^it is sunny$/,
     seen: /^1 picture of 8 bytes$/, cut: 'cut', endless: 'endless',
     limited: 'limited', sizes: 3 },
-}[TARGET];
+  claude: { chat: 'claude-sonnet-5', tool: 'claude-sonnet-5',
+    json: 'claude-sonnet-5', hello: /^Hello$/, sunny: /^it is sunny$/,
+    seen: /^1 picture of 8 bytes$/, cut: 'cut', endless: 'endless',
+    limited: 'limited',
+    lacks: ['json_of_any_form', 'embed'] }, // Anthropic's API has neither
+}[SCRIPT];
 const named = (kind) => `${TARGET}/${WORDS[kind]}`;
 const user = (content) => [{ role: 'user', content }];
 const ask = (kind = 'chat', more = {}) => ({ model: named(kind),
@@ -150,7 +155,7 @@ tests.tools_streamed = async () => {
     whole.message.tool_calls[0].function.name);
   assert.deepEqual(calls[0].function.arguments,
     whole.message.tool_calls[0].function.arguments);
-  if (TARGET === 'openai') // its script has two calls, interleaved
+  if (SCRIPT === 'openai') // its script has two calls, interleaved
     assert.deepEqual(calls.map((c) => [c.id, c.function.name,
       c.function.arguments]), [['call_a', 'get_weather', { city: 'Zürich' }],
       ['call_b', 'get_time', {}]]);
@@ -197,7 +202,7 @@ tests.embed = async () => {
 tests.list = async () => {
   const { models } = await client.list();
   const mine = models.filter((m) => m.name.startsWith(TARGET + '/'));
-  assert.ok(mine.length >= 2, JSON.stringify(models));
+  assert.ok(mine.length >= 1, JSON.stringify(models));
   for (const m of models) {
     assert.equal(m.model, m.name);
     assert.ok(!Number.isNaN(Date.parse(m.modified_at)), m.modified_at);
@@ -351,8 +356,24 @@ only.loopback = {
 
 only.openai = {
   async errors_are_those_of_the_upstream() {
-    await fails(() => client.chat({ ...ask(), model: 'openai/bad' }), 400,
+    await fails(() => client.chat({ ...ask(), model: `${TARGET}/bad` }), 400,
       /temperature is out of range/)();
+  },
+};
+
+only.claude = {
+  // The upstream looks whether the block and its signature come back.
+  async thinking_comes_back() {
+    const messages = user('weather?');
+    const all = await parts(client.chat(ask('tool', { messages, tools,
+      stream: true })));
+    assert.equal(all.map((p) => p.message.thinking ?? '').join(''), 'Hm.');
+    const of = (k) => all.flatMap((p) => p.message[k] ?? []);
+    messages.push({ role: 'assistant', content: text(all),
+      tool_calls: of('tool_calls'), patchbay_blocks: of('patchbay_blocks') },
+    { role: 'tool', tool_name: 'get_weather', content: 'sunny' });
+    const again = await client.chat(ask('tool', { messages, tools }));
+    assert.match(again.message.content, WORDS.sunny);
   },
 };
 
@@ -425,7 +446,8 @@ only.ollama = {
 
 let failed = 0, passed = 0;
 for (const [name, fn] of [...Object.entries(tests),
-  ...Object.entries(only[TARGET])]) {
+  ...Object.entries(only[SCRIPT])]) {
+  if (WORDS.lacks?.includes(name)) continue;
   try {
     await fn();
     passed++;

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Ollama's client API: its official package for Node against a host that
-translates for loopback.so and openai.so and passes through to ollama.so; and,
-byte for byte, what passes.  Forms of the scripted Ollama:
-https://github.com/ollama/ollama/blob/main/docs/api.md"""
+translates for every other provider and passes through to ollama.so; and, byte
+for byte, what passes.  Forms of the scripted Ollama:
+https://github.com/ollama/ollama/blob/main/docs/api.md; of the scripted
+Anthropic: https://platform.claude.com/docs/en/api/messages"""
 import base64
 import hashlib
 import json
@@ -13,10 +14,13 @@ from harness import (BOUND, DONE, Host, LOOPBACK, Upstream, chunked, delta,
                      main, openai_at, send_json, send_stream)
 from openai_sdk import counterpart
 from openai_upstream import chat_answer, openai_upstream
+from provider_claude import block, call, end, event, message, start, text
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEY, ADMIN_KEY = "pbk_ollama_talker_0001", "pbk_ollama_admin_0002"
 UP_KEY = "ollama-upstream-secret-99"
+OR_KEY = "sk-or-v1-upstream-secret-98"
+CLAUDE_KEY = "sk-ant-upstream-secret-97"
 AT = "2026-11-20T10:00:00.000000001Z"
 COUNTS = {"total_duration": 5043500667, "load_duration": 1,
           "prompt_eval_count": 26, "prompt_eval_duration": 2,
@@ -218,6 +222,68 @@ def openai_pretty(req, conn):
                               delta(finish="tool_calls"), DONE])
 
 
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+
+
+def claude_special(model, stream, conn):
+    if model == "limited":
+        return send_json(conn, 429, {"type": "error", "error": {
+            "type": "rate_limit_error", "message": "slow down"}})
+    if model == "endless":
+        send_stream(conn, [start()] + text(0)[:1], b"")
+        while True:
+            conn.sendall(chunked(text(0, "on ")[1]))
+    if stream:
+        return send_stream(conn, [start()] + text(0, "Hel"))
+    conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                 b"Content-Length: 500\r\n\r\n{\"id\":\"x\",")
+    return False
+
+
+def claude_calls(stream, conn):
+    if not stream:
+        return send_json(conn, 200, message(
+            [THOUGHT, {"type": "tool_use", "id": "toolu_1",
+                       "name": "get_weather", "input": {"city": "Zürich"}}],
+            "tool_use"))
+    return send_stream(conn, [start()] + block(
+        0, dict(THOUGHT, thinking="", signature=""),
+        {"type": "thinking_delta", "thinking": "Hm."},
+        {"type": "signature_delta", "signature": "c2ln"}) + call(
+        1, "get_weather", '{"city":"Z\\u00', 'fcrich"}') + end("tool_use"))
+
+
+def claude(req, conn):
+    assert req.headers.get("x-api-key") == CLAUDE_KEY, req.headers
+    if req.path.startswith("/v1/models"):
+        one = {"type": "model", "id": "claude-sonnet-5", "display_name": "S",
+               "created_at": "2026-10-01T00:00:00Z"}
+        if "/claude-sonnet-5" in req.path:
+            return send_json(conn, 200, one)
+        return send_json(conn, 200, {"data": [one], "has_more": False})
+    body = req.json
+    stream, last = body.get("stream"), body["messages"][-1]["content"]
+    if body["model"] != "claude-sonnet-5":
+        return claude_special(body["model"], stream, conn)
+    words = ["Hel", "lo"]
+    if isinstance(last, list) and last[-1]["type"] == "tool_result":
+        assert body["messages"][-2]["content"][0] == THOUGHT, body
+        said = last[-1]["content"]
+        words = ["it is ", said if isinstance(said, str) else said[0]["text"]]
+    elif isinstance(last, list) and last[-1]["type"] == "image":
+        words = ["1 picture of %d bytes" % len(
+            base64.b64decode(last[-1]["source"]["data"], validate=True))]
+    elif body.get("output_config"):
+        assert body["output_config"]["format"]["schema"]["required"]
+        words = ['{"name":"Ada",', '"age":36}']
+    elif body.get("tools"):
+        return claude_calls(stream, conn)
+    if not stream:
+        return send_json(conn, 200, message(
+            [{"type": "text", "text": "".join(words)}]))
+    return send_stream(conn, [start(), event("ping")] + text(0, *words) + end())
+
+
 def client_keys():
     def one(name, key, rights):
         return '{ name = "%s"; sha256 = "%s"; rights = ( %s ); }' % (
@@ -228,18 +294,26 @@ def client_keys():
 
 
 ollama, openai, host = Ollama(), openai_upstream(), None
+anthropic = Upstream(claude)
 openai.on("gpt-4o")(openai_chat)
 openai.on("cut")(openai_cut)
 openai.on("endless")(openai_endless)
+openai.on("limited")(lambda r, c: send_json(c, 429, {"error": {
+    "message": "slow down", "type": "requests", "code": None}}))
 openai.on("pretty")(openai_pretty)
 openai.on("/v1/models/gpt-4o")(lambda r, c: send_json(c, 200, {
     "id": "gpt-4o", "object": "model", "created": 1, "owned_by": "openai"}))
+openai.on("/props?model=gpt-4o&autoload=false")(lambda r, c: send_json(c, 200, {
+    "default_generation_settings": {"n_ctx": 2048}, "total_slots": 1,
+    "modalities": {"vision": True}, "endpoint_slots": False}))
+openai.on("/api/v1/models")(lambda r, c: send_json(c, 200, {"data": [
+    {"id": "gpt-4o", "name": "G", "created": 1, "context_length": 8192}]}))
 
 
-def package(target, up=None):
+def package(target, script, up=None):
     sdk = counterpart("node.sh")
     env = dict(os.environ, BASE_URL=host.url, KEY=KEY, ADMIN_KEY=ADMIN_KEY,
-               SDK=sdk, TARGET=target)
+               SDK=sdk, TARGET=target, SCRIPT=script)
     assert subprocess.run([sdk + "/node", os.path.join(HERE, "ollama_sdk.mjs")],
                           env=env).returncode == 0
     # The client that went away in an endless stream ended it here, too.
@@ -247,15 +321,27 @@ def package(target, up=None):
 
 
 def test_package_translated_for_loopback():
-    package("loopback")
+    package("loopback", "loopback")
 
 
 def test_package_translated_for_openai():
-    package("openai", openai)
+    package("openai", "openai", openai)
+
+
+def test_package_translated_for_openrouter():
+    package("openrouter", "openai", openai)
+
+
+def test_package_translated_for_llamacpp():
+    package("llamacpp", "openai", openai)
+
+
+def test_package_translated_for_claude():
+    package("claude", "claude", anthropic)
 
 
 def test_package_passed_to_ollama():
-    package("ollama", ollama)
+    package("ollama", "ollama", ollama)
 
 
 def post(path, body, **more):
@@ -369,17 +455,22 @@ def test_errors_have_ollamas_form():
 
 def test_nothing_secret_is_told():
     log = host.errors()
-    for secret in (KEY, ADMIN_KEY, UP_KEY, "sk-upstream-secret"):
+    for secret in (KEY, ADMIN_KEY, UP_KEY, OR_KEY, CLAUDE_KEY,
+                   "sk-upstream-secret"):
         assert secret not in log
 
 
 if __name__ == "__main__":
     counterpart("node.sh")
-    with ollama, openai, Host(
+    with ollama, openai, anthropic, Host(
             # One that is down comes first: it hides nobody.
             providers='down: { type = "ollama"; base_url = '
             '"http://127.0.0.1:1"; }; ollama: { type = "ollama"; '
-            'base_url = "%s"; api_key = "%s"; }; %s %s' % (
-                ollama.url, UP_KEY, openai_at(openai.url, "openai"), LOOPBACK),
+            'base_url = "%s"; api_key = "%s"; }; %s %s '
+            'openrouter: { base_url = "%s/api/v1"; api_key = "%s"; };'
+            'llamacpp: { base_url = "%s"; };'
+            'claude: { base_url = "%s"; api_key = "%s"; };' % (
+                ollama.url, UP_KEY, openai_at(openai.url, "openai"), LOOPBACK,
+                openai.url, OR_KEY, openai.url, anthropic.url, CLAUDE_KEY),
             top=client_keys()) as host:
         main(globals())
