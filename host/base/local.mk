@@ -26,6 +26,7 @@ host_sources += \
 	host/base/sdnotify.h \
 	host/base/sha256.c \
 	host/base/sha256.h \
+	host/base/tokens.c host/base/tokens.h \
 	host/base/str.c \
 	host/base/str.h \
 	host/base/thread.c \
