@@ -71,7 +71,8 @@ EXTRA_DIST += tests/demo.sh tests/unit/without-check.sh \
 	tests/env/nginx.sh \
 	tests/env/node.sh \
 	tests/env/python.sh \
-	tests/env/tiny-model.sh
+	tests/env/tiny-model.sh \
+	tests/env/tokenizer.sh
 
 # The full figures: the tests of long_tests again, with PATCHBAY_LONG=1.  What
 # they say is kept in tests/check-long.txt.

@@ -9,8 +9,10 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "base/tokens.h"
 #include "dialect/anthropic_in.h"
 #include "dialect/anthropic_out.h"
+#include "manager/count.h"
 #include <patchbay/json.h>
 
 /* --- the form of an answer ----------------------------------------------- */
@@ -147,6 +149,24 @@ static void count_event(void *arg, const pbay_event *ev)
     }
 }
 
+/* The provider cannot count, or cannot be reached: then the host does. */
+static bool estimate(struct dialog *x, const struct err *e)
+{
+    struct buf b;
+
+    if (!count_may_estimate(e))
+        return false;
+    x->n_headers = 0;
+    dl_route_headers(x, NULL);
+    dl_add_header(x, "x-patchbay-estimate", STR("true"));
+    buf_init(&b, LIM_KIB(1));
+    buf_printf(&b, "{\"input_tokens\":%llu}",
+               (unsigned long long)tokens_of_chat(x->members, x->n_members));
+    dl_json(x, 200, buf_str(&b));
+    buf_done(&b);
+    return true;
+}
+
 static void count_end(void *arg, const struct err *e,
                       const struct call_report *r)
 {
@@ -159,6 +179,8 @@ static void count_end(void *arg, const struct err *e,
         err_set(&none, PBAY_E_PROTOCOL, "the provider counted nothing");
         e = &none;
     }
+    if (e && estimate(x, e))
+        return;
     if (e) {
         x->n_headers = 0;
         dl_route_headers(x, r);
@@ -184,6 +206,7 @@ static void count(struct dialog *x, pbay_str body)
     /* Counted by events whatever the provider speaks: there is one number. */
     dl_use_body(x, &canonical);
     x->stream = false;
+    x->instead = estimate;
     dl_start(x, &count_sink, PBAY_WANT(PBAY_EV_ITEM));
 }
 

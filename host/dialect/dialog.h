@@ -68,6 +68,9 @@ struct dialog {
     bool stream, include_usage;
     int64_t started; /* of the loop's clock; where a dialect wants it */
     void *own;       /* a dialect's own, in the arena */
+    /* Asked before an error of dl_start() is shown: true when it has answered
+     * in another way.  NULL: there is none. */
+    bool (*instead)(struct dialog *x, const struct err *e);
     pbay_str body, model;
     pbay_kv *members;
     size_t n_members;

@@ -260,7 +260,8 @@ void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
         log_line(LOG_INFO, "http", err_text(&e), log_cstr("id", x->id),
                  log_str("model", x->model),
                  log_cstr("result", err_class(e.kind)->name), LOG_END);
-        dl_error(x, &e);
+        if (!x->instead || !x->instead(x, &e))
+            dl_error(x, &e);
     }
 }
 

@@ -10,6 +10,7 @@ host_sources += \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \
 	host/manager/exchange.c host/manager/exchange.h \
+	host/manager/count.c host/manager/count.h \
 	host/manager/health.c host/manager/health.h \
 	host/manager/listing.c host/manager/listing.h \
 	host/manager/model_find.c host/manager/model_find.h \

@@ -9,6 +9,7 @@ e2e_py = \
 	tests/e2e/anthropic_sdk.py \
 	tests/e2e/api_reference.py \
 	tests/e2e/cli_ops.py \
+	tests/e2e/estimate.py \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \
 	tests/e2e/fault_wall.py \
@@ -28,7 +29,17 @@ e2e_py = \
 	tests/e2e/provider_openrouter.py \
 	tests/e2e/raw_door.py \
 	tests/e2e/routes.py \
-	tests/e2e/soak.py
+	tests/e2e/soak.py \
+	tests/e2e/tokens.py
+
+check_PROGRAMS += tests/e2e/token_count
+tests_e2e_token_count_SOURCES = tests/e2e/token_count.c
+tests_e2e_token_count_LDADD = $(host_ldadd)
+EXTRA_DIST += \
+	tests/e2e/tokens/chinese.txt \
+	tests/e2e/tokens/code.txt \
+	tests/e2e/tokens/english.txt \
+	tests/e2e/tokens/german.txt
 
 TESTS += $(e2e_py)
 long_tests += tests/e2e/soak.py
