@@ -142,6 +142,7 @@ pbay_rc at_event(attempt *a, const pbay_event *raw)
     case PBAY_EV_USAGE:
         if (!ev.usage)
             return PBAY_OK;
+        at_used(a, ev.usage);
         break;
     }
     if (a->finishing)
@@ -197,6 +198,7 @@ static void dismiss(attempt *a, const char *how)
         native_run_cancel(a->native);
     }
     at_codec_finish(a, PBAY_STOPPED);
+    at_admit_end(a);
     if (a->rec) {
         recording_end(a->rec, how);
         a->rec = NULL;
@@ -280,8 +282,8 @@ static bool speaks(const pbay_codec *c, pbay_str dialect)
 {
     pbay_str rest = PBAY_HAS(c, dialects) ? c->dialects : STR_NONE;
 
-    while (rest.p)
-        if (dialect.n && str_eq(str_cut(&rest, ' '), dialect))
+    while (dialect.n && rest.p)
+        if (str_eq(str_cut(&rest, ' '), dialect))
             return true;
     return false;
 }
@@ -339,13 +341,28 @@ static int fill_request(attempt *a, const struct target *t,
     return 0;
 }
 
+void at_begin(attempt *a)
+{
+    if (a->codec) {
+        a->state = arena_alloc(&a->arena, a->codec->state_size);
+        if (a->state)
+            at_exchange_begin(a);
+        else
+            at_fail(a, ERR_INTERNAL, "out of memory");
+    } else if (a->inst->native &&
+               (a->inst->native->ops & PBAY_OP_BIT(a->ask->op))) {
+        at_native_begin(a, a->ask);
+    } else {
+        at_fail(a, ERR_NOT_SUPPORTED, "this provider has no such operation");
+    }
+}
+
 attempt *attempt_start(struct manager *m, struct snapshot *s,
                        const struct target *t, const struct call_request *r,
                        unsigned number, const struct attempt_ops *ops,
                        void *arg)
 {
     attempt *a = calloc(1, sizeof(*a));
-    uint64_t bit = PBAY_OP_BIT(r->op);
 
     if (!a)
         return NULL;
@@ -355,23 +372,16 @@ attempt *attempt_start(struct manager *m, struct snapshot *s,
     a->inst = t->instance;
     a->ops = ops;
     a->arg = arg;
+    a->ask = r;
+    a->used = -1;
     arena_init(&a->arena, a->inst->cfg->call_memory);
-    if (a->inst->codec && (a->inst->codec->ops & bit))
+    if (a->inst->codec && (a->inst->codec->ops & PBAY_OP_BIT(r->op)))
         a->codec = a->inst->codec;
     at_enter(a);
-    if (fill_request(a, t, r, number) < 0) {
+    if (fill_request(a, t, r, number) < 0)
         at_fail(a, ERR_INTERNAL, "out of memory");
-    } else if (a->codec) {
-        a->state = arena_alloc(&a->arena, a->codec->state_size);
-        if (a->state)
-            at_exchange_begin(a);
-        else
-            at_fail(a, ERR_INTERNAL, "out of memory");
-    } else if (a->inst->native && (a->inst->native->ops & bit)) {
-        at_native_begin(a, r);
-    } else {
-        at_fail(a, ERR_NOT_SUPPORTED, "this provider has no such operation");
-    }
+    else
+        at_admit(a);
     a->depth--; /* not at_leave(): the caller holds the attempt */
     return a;
 }
