@@ -20,6 +20,7 @@
 #include "base/fs.h"
 #include "base/sdnotify.h"
 #include "base/str.h"
+#include "manager/limits.h"
 
 #define REFRESH_MS 300000 /* how often providers are asked for their models */
 
@@ -726,6 +727,7 @@ void host_free(struct host *h)
     recorder_free(h->recorder);
     snapshot_free(h->snapshot, &h->modules);
     stats_free();
+    limits_free();
     catalogue_done(&h->modules);
     loader_done();
     http_tls_free(h->tls);

@@ -151,6 +151,14 @@ static const struct err_class table[] = {
     {ERR_BAD_BODY, "bad_body",
         N, N, N, N, N, REQUEST, 400, INVALID, NULL,
         INVALID, "The request body can't be read."},
+    {ERR_LIMIT, "limit",
+        N, Y, N, N, N, REQUEST, 429, "rate_limit_error", "rate_limit_exceeded",
+        "rate_limit_error", "This gateway's limit for the provider is used up; "
+        "try again later."},
+    {ERR_KEY_LIMIT, "key_limit",
+        N, N, N, N, N, REQUEST, 429, "rate_limit_error", "rate_limit_exceeded",
+        "rate_limit_error", "The limit of the API key is used up; try again "
+        "later."},
     {.kind = ERR_NONE},
 };
 /* clang-format on */

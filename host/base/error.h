@@ -31,7 +31,9 @@ enum {
     ERR_NO_ROUTE,        /* no such URL */
     ERR_METHOD,          /* not with this method */
     ERR_BODY_TOO_LARGE,  /* the client's body */
-    ERR_BAD_BODY         /* the client's body is not what we can read */
+    ERR_BAD_BODY,        /* the client's body is not what we can read */
+    ERR_LIMIT,           /* a limit of our own for the target is used up */
+    ERR_KEY_LIMIT        /* that of the client's key */
 };
 
 struct err_class {

@@ -82,6 +82,8 @@
 #define LIM_PROVIDERS 256
 #define LIM_KEYS 4096
 #define LIM_ROUTES 1024             /* routes, and as many aliases */
+#define LIM_METERS 16384            /* counters of limits: keys, providers,
+                                     * models */
 #define LIM_CONF_MEMORY LIM_MIB(64) /* all of one configuration */
 #define LIM_CONF_DEPTH 32           /* brackets within brackets */
 #define LIM_CONF_STRING LIM_MIB(1)  /* one string with ${...} filled in */

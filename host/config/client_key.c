@@ -148,6 +148,7 @@ static void read_key(struct load *l, const struct doc *d,
     section_check_names(&s, NULL);
     bool named = read_name(&s, &k), hashed = read_hash(&s, &k);
     k.rights = read_rights(&s);
+    read_limits(&s, "limits", &k.limits);
     if (!named || !hashed || !is_new(&s, &k))
         return;
     struct cfg_client_key *v = load_grow(l, c->keys, c->n_keys, sizeof *v);

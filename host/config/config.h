@@ -60,11 +60,18 @@ enum {
 int right_parse(pbay_str name); /* the bit, or 0 */
 const char *right_name(int bit);
 
+/* What may be asked; 0: no limit.  See manager/limits.h. */
+struct cfg_limits {
+    int64_t requests, tokens; /* in a minute */
+    int64_t concurrent;       /* at once */
+};
+
 /* A client's key.  Only the SHA-256 of it is kept. */
 struct cfg_client_key {
     char *name;
     unsigned char hash[32];
     unsigned rights;
+    struct cfg_limits limits;
     struct cfg_origin origin;
 };
 
@@ -130,6 +137,7 @@ struct cfg_provider {
     size_t n_headers;
     struct tx_profile tx;
     struct cfg_timeouts timeouts;
+    struct cfg_limits limits, model_limits; /* its own; each model's */
     size_t max_reply, max_record, call_memory;
     char *plugin_config; /* JSON for create(): checked, defaults filled in */
     char *model_config;  /* JSON object {"model": {...}}; "{}" if none */
@@ -149,6 +157,8 @@ struct config {
     struct http_limits http;
     unsigned loops;   /* 0 in the file: one per processor */
     size_t max_calls; /* per loop */
+    size_t max_queue; /* requests that wait for a place within a limit, */
+    int64_t queue_ms; /* at most so long */
     size_t max_upload, max_spool; /* raw door: one body, all files */
     struct cfg_cache cache;
     struct cfg_route *routes; /* and aliases */

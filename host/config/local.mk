@@ -9,6 +9,7 @@ host_sources += \
 	host/config/file.c \
 	host/config/issues.c \
 	host/config/keys.c \
+	host/config/limits.c \
 	host/config/listen.c \
 	host/config/load.c \
 	host/config/own.c \

@@ -273,6 +273,9 @@ void path_check_readable(const struct section *s, const char *name,
 char **plugin_dirs(const struct section *server); /* absolute */
 /* listen.c: after the client keys are known */
 void read_listen(struct load *l, const struct section *server);
+/* limits.c: the group `name` */
+void read_limits(const struct section *s, const char *name,
+                 struct cfg_limits *to);
 /* client_key.c */
 void read_keys(struct load *l, const struct doc *d,
                const config_setting_t *root);

@@ -192,6 +192,8 @@ void provider_reach(const struct section *s, struct cfg_provider *p)
     p->tx.http2 = section_bool(s, "http2");
     p->tx.unix_socket = section_path(s, "unix_socket");
     read_timeouts(s, p);
+    read_limits(s, "limits", &p->limits);
+    read_limits(s, "model_limits", &p->model_limits);
     read_tls(s, p);
     read_proxy(s, p);
     read_headers(s, p);

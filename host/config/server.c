@@ -70,6 +70,8 @@ static void read_sizes(struct load *l, const struct section *s)
     c->max_spool = (size_t)section_int(s, "max_spool");
     c->http.conns = (size_t)section_int(s, "max_connections");
     c->max_calls = (size_t)section_int(s, "max_calls");
+    c->max_queue = (size_t)section_int(s, "max_queue");
+    c->queue_ms = section_int(s, "max_queue_wait");
     c->loops = (unsigned)section_int(s, "loops");
     if (!c->loops)
         c->loops = processors() < LIM_LOOPS ? processors() : LIM_LOOPS;

@@ -22,7 +22,7 @@ struct attempt_ops {
     void (*end)(void *arg, const struct err *e);
 };
 
-/* NULL: out of memory.  Failures otherwise come through `end`, which may be
+/* r stays until attempt_free().  NULL: out of memory.  Failures otherwise come through `end`, which may be
  * called before this returns. */
 attempt *attempt_start(struct manager *m, struct snapshot *s,
                        const struct target *t, const struct call_request *r,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of an attempt, for attempt.c (its life), attempt_codec.c (a codec
- * around an exchange) and attempt_native.c (a native run) only. */
+/* The inside of an attempt, for attempt.c (its life), attempt_admit.c (its
+ * place within the limits), attempt_codec.c (a codec around an exchange) and
+ * attempt_native.c (a native run) only. */
 #ifndef PB_ATTEMPT_INT_H
 #define PB_ATTEMPT_INT_H
 
@@ -26,6 +27,11 @@ struct pbay_call {
     pbay_str body_copy;
     struct arena arena;
     struct err *err; /* what the provider says is wrong; NULL: nothing */
+
+    /* limits */
+    const struct call_request *ask;
+    struct ticket *ticket; /* NULL: no limit concerns it */
+    int64_t used;          /* tokens, as far as it said; -1: it did not */
 
     /* codec */
     const pbay_codec *codec;
@@ -72,6 +78,16 @@ void at_fail(attempt *a, int kind, const char *why);
 /* The provider has said something. */
 void at_heard(attempt *a);
 void at_on_timer(void *arg);
+
+/* Its place is taken: begin. */
+void at_begin(attempt *a);
+
+/* --- attempt_admit.c --- */
+/* at_begin(), when the limits have a place for it, or its end. */
+void at_admit(attempt *a);
+void at_used(attempt *a, const pbay_usage *u);
+/* Give the place back. */
+void at_admit_end(attempt *a);
 
 /* --- attempt_codec.c --- */
 void at_exchange_begin(attempt *a);

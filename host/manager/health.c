@@ -254,6 +254,11 @@ void health_end(struct health *h, const char *provider, pbay_str model,
         e && (e->scope == PBAY_SCOPE_KEY || e->scope == PBAY_SCOPE_PROVIDER);
     struct state *p, *m;
 
+    if (e && (e->kind == ERR_LIMIT || e->kind == ERR_KEY_LIMIT)) {
+        /* It was never asked. */
+        health_dismiss(h, provider, model);
+        return;
+    }
     pthread_mutex_lock(&h->lock);
     p = find(h, provider, STR_NONE);
     m = model.n ? find(h, provider, model) : NULL;

@@ -1,6 +1,7 @@
 # The manager: snapshots, names to targets, attempts.
 host_sources += \
 	host/manager/attempt.c host/manager/attempt.h \
+	host/manager/attempt_admit.c \
 	host/manager/attempt_codec.c host/manager/attempt_int.h \
 	host/manager/attempt_native.c \
 	host/manager/cache.c host/manager/cache.h \
@@ -12,6 +13,8 @@ host_sources += \
 	host/manager/exchange.c host/manager/exchange.h \
 	host/manager/count.c host/manager/count.h \
 	host/manager/health.c host/manager/health.h \
+	host/manager/limits.c host/manager/limits.h \
+	host/manager/limits_count.c host/manager/limits_int.h \
 	host/manager/listing.c host/manager/listing.h \
 	host/manager/model_find.c host/manager/model_find.h \
 	host/manager/models.c host/manager/models.h \

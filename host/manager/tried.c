@@ -15,7 +15,7 @@ static int use_of(const struct err *e)
 
     if (c->our_key)
         return 4;
-    if (e->kind == PBAY_E_RATE)
+    if (e->kind == PBAY_E_RATE || e->kind == ERR_LIMIT)
         return 1;
     if (e->kind == PBAY_E_OVERLOADED || e->kind == PBAY_E_LOADING ||
         e->kind == ERR_UNAVAILABLE)

@@ -15,6 +15,7 @@ e2e_py = \
 	tests/e2e/fault_wall.py \
 	tests/e2e/health.py \
 	tests/e2e/hot_replace.py \
+	tests/e2e/limits.py \
 	tests/e2e/llama_real.py \
 	tests/e2e/llamacpp_real.py \
 	tests/e2e/loopback.py \

@@ -19,10 +19,10 @@ START_TEST(every_kind_has_a_row)
 {
     for (int kind = PBAY_E_INVALID; kind <= PBAY_E_PROTOCOL; kind++)
         ck_assert_int_eq(err_class(kind)->kind, kind);
-    for (int kind = ERR_CONNECT; kind <= ERR_BAD_BODY; kind++)
+    for (int kind = ERR_CONNECT; kind <= ERR_KEY_LIMIT; kind++)
         ck_assert_int_eq(err_class(kind)->kind, kind);
     ck_assert_uint_eq(rows(), (size_t)(PBAY_E_PROTOCOL - PBAY_E_INVALID + 1 +
-                                       ERR_BAD_BODY - ERR_CONNECT + 1));
+                                       ERR_KEY_LIMIT - ERR_CONNECT + 1));
 }
 END_TEST
 
@@ -72,7 +72,7 @@ START_TEST(unknown_kinds)
     ck_assert_int_eq(err_class(0)->kind, ERR_INTERNAL);
     ck_assert_int_eq(err_class(-1)->kind, ERR_INTERNAL);
     ck_assert_int_eq(err_class(99)->kind, ERR_INTERNAL);
-    ck_assert_int_eq(err_class(ERR_BAD_BODY + 1)->kind, ERR_INTERNAL);
+    ck_assert_int_eq(err_class(ERR_KEY_LIMIT + 1)->kind, ERR_INTERNAL);
 }
 END_TEST
 
@@ -179,7 +179,7 @@ START_TEST(what_the_engine_does)
     static const int final[] = {
         PBAY_E_INVALID,  PBAY_E_FILTER,      ERR_DEADLINE, ERR_CANCELLED,
         ERR_CLIENT_AUTH, ERR_CLIENT_RIGHT,   ERR_NO_MODEL, ERR_NO_ROUTE,
-        ERR_METHOD,      ERR_BODY_TOO_LARGE, ERR_BAD_BODY};
+        ERR_METHOD,      ERR_BODY_TOO_LARGE, ERR_BAD_BODY, ERR_KEY_LIMIT};
     static const int ill[] = {
         PBAY_E_AUTH,       PBAY_E_PERMISSION, PBAY_E_QUOTA,
         PBAY_E_OVERLOADED, PBAY_E_UPSTREAM,   PBAY_E_PROTOCOL,
