@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "base/tokens.h"
+#include "manager/count.h"
 #include <patchbay/json.h>
 
 static void put_text(struct buf *b, const char *name, pbay_str v)
@@ -189,6 +191,24 @@ static void relisted(void *arg)
     (void)arg;
 }
 
+/* Nobody counts: then the host does, by estimate.  False: it may not. */
+static bool estimate(struct ctl_conn *c, const struct err *e)
+{
+    struct buf b;
+
+    if (c->op != PBAY_OP_COUNT || !count_may_estimate(e))
+        return false;
+    buf_init(&b, LIM_KIB(1));
+    buf_printf(&b,
+               "{\"event\":\"item\",\"name\":\"count\",\"json\":{"
+               "\"input_tokens\":%llu,\"estimated\":true}}",
+               (unsigned long long)tokens_of_chat(c->members, c->n_members));
+    ctl_send(c, buf_str(&b));
+    buf_done(&b);
+    ctl_ok(c, STR("{\"report\":null}"));
+    return true;
+}
+
 static void call_end(void *arg, const struct err *e,
                      const struct call_report *r)
 {
@@ -196,6 +216,8 @@ static void call_end(void *arg, const struct err *e,
     struct buf b;
 
     c->call = NULL;
+    if (e && estimate(c, e))
+        return;
     if (e) {
         ctl_error(c, e);
         return;
@@ -277,6 +299,7 @@ static bool take_body(struct ctl_conn *c, struct json_object *body,
     }
     memcpy(c->members, found, r->n_members * sizeof(pbay_kv));
     r->members = c->members;
+    c->n_members = r->n_members;
     return true;
 }
 
@@ -308,7 +331,7 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
         return;
     c->call = call_start(&c->host->control_seat->manager, &r,
                          test ? &test_sink : &event_sink, c, &e);
-    if (!c->call)
+    if (!c->call && !estimate(c, &e))
         ctl_error(c, &e);
 }
 

@@ -32,6 +32,7 @@ struct ctl_conn {
     struct arena wish_arena;
     char *body;     /* of the call; malloc'd */
     pbay_kv *members;
+    size_t n_members;
     int64_t since_us;
     char id[40];
 };

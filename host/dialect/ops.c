@@ -6,7 +6,9 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "base/tokens.h"
 #include "dialect/openai.h"
+#include "manager/count.h"
 #include "manager/op.h"
 #include <patchbay/json.h>
 
@@ -32,7 +34,7 @@ void ops_start(struct dialog *x, const struct instance *in,
     struct err e;
 
     x->call = call_start(x->d->manager, &r, sink, x, &e);
-    if (!x->call)
+    if (!x->call && (!x->instead || !x->instead(x, &e)))
         dl_error(x, &e);
 }
 
@@ -115,6 +117,26 @@ static void reply_count(struct dialog *x, const struct call_report *r)
     buf_done(&b);
 }
 
+/* The provider cannot count, or cannot be reached: then the host does. */
+static bool estimate(struct dialog *x, const struct err *e)
+{
+    struct buf b;
+
+    if (!count_may_estimate(e))
+        return false;
+    x->n_headers = 0;
+    dl_route_headers(x, NULL);
+    dl_add_header(x, "x-patchbay-estimate", STR("true"));
+    buf_init(&b, LIM_KIB(64));
+    buf_addc(&b, "{\"object\":\"token_count\",\"provider\":null,\"model\":");
+    buf_json(&b, x->model);
+    buf_printf(&b, ",\"input_tokens\":%llu,\"estimated\":true}",
+               (unsigned long long)tokens_of_chat(x->members, x->n_members));
+    dl_json(x, 200, buf_str(&b));
+    buf_done(&b);
+    return true;
+}
+
 static void items_end(void *arg, const struct err *e,
                       const struct call_report *r)
 {
@@ -130,6 +152,8 @@ static void items_end(void *arg, const struct err *e,
         err_set(&own, PBAY_E_PROTOCOL, "%s answered with nothing", r->provider);
         e = &own;
     }
+    if (e && x->instead && x->instead(x, e))
+        return;
     if (e) {
         x->n_headers = 0;
         dl_route_headers(x, r);
@@ -265,6 +289,7 @@ static void count(struct dialog *x, pbay_str body)
     }
     x->stream = false;
     x->op = PBAY_OP_COUNT;
+    x->instead = estimate;
     ops_start(x, NULL, &items_sink);
 }
 

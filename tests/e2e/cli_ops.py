@@ -242,6 +242,8 @@ def test_moderate_and_count():
         assert int(out.split()[0]) > few > 0
         got = json.loads(cli(host, "count", "--json", "-m", "loopback/echo",
                              stdin=b"one two three")[0])
+        out, _ = cli(host, "count", "-m", "up/m", "one two three")
+        assert out.endswith(" (estimated)\n") and int(out.split()[0]) > 2, out
         assert got["input_tokens"] == few and got["report"]["provider"] == \
             "loopback"
 

@@ -431,6 +431,16 @@ def test_count():
         got = a.ask("/v1/count_tokens", chat("loopback/echo", text="one two"))
         assert got["object"] == "token_count" and got["input_tokens"] > 0
         assert got["provider"] == "loopback"
+        assert got["estimated"] in (True, False)
+        # OpenAI's API has no counter: the host estimates, and says so
+        status, h, body = a.host.post("/v1/count_tokens", chat(
+            "openai/gpt-x", text="Count the words of this sentence, please."))
+        got = json.loads(body)
+        assert status == 200 and h["x-patchbay-estimate"] == "true"
+        assert got["estimated"] is True and 5 < got["input_tokens"] < 40, got
+        few = got["input_tokens"]
+        got = a.ask("/v1/count_tokens", chat("openai/gpt-x", text="word " * 400))
+        assert got["input_tokens"] > few + 200, got
         e = a.refused("/v1/count_tokens", 400, "", {"model": 3, "messages": []})
         assert e["param"] == "model"
 
