@@ -29,10 +29,14 @@ void ops_start(struct dialog *x, const struct instance *in,
         .members = x->members,
         .n_members = x->n_members,
         .key_name = x->key_name,
-        .instance = in ? in->name : NULL,
+        .instance = in ? in->name : NULL, /* no routing */
     };
     struct err e;
 
+    if (!in) { /* by the model's name, with what headers say of the way */
+        dl_start(x, sink, r.want);
+        return;
+    }
     x->call = call_start(x->d->manager, &r, sink, x, &e);
     if (!x->call && (!x->instead || !x->instead(x, &e)))
         dl_error(x, &e);

@@ -11,8 +11,8 @@
 extern const struct dl_route ops_routes[];
 
 /* --- ops.c --- */
-/* A call of x->op without routing, with x->body (JSON text) and its members;
- * on failure the error is the reply. */
+/* A call of x->op to `in` (NULL: as x->model says), with x->body (JSON text)
+ * and its members; on failure the error is the reply. */
 void ops_start(struct dialog *x, const struct instance *in,
                const struct call_sink *sink);
 /* GET /v1/models/{id}?details=true: as the provider describes it. */
