@@ -2,6 +2,9 @@
 host_sources += \
 	host/dialect/browser.c \
 	host/dialect/chat.c \
+	host/dialect/completions.c host/dialect/completions.h \
+	host/dialect/completions_in.c host/dialect/completions_in.h \
+	host/dialect/completions_out.c \
 	host/dialect/dialect.h host/dialect/front.c \
 	host/dialect/dialog.c host/dialect/dialog.h \
 	host/dialect/anthropic.c host/dialect/anthropic.h \

@@ -9,6 +9,7 @@ e2e_py = \
 	tests/e2e/anthropic_sdk.py \
 	tests/e2e/api_reference.py \
 	tests/e2e/cli_ops.py \
+	tests/e2e/completions.py \
 	tests/e2e/estimate.py \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \
