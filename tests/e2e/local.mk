@@ -5,6 +5,7 @@
 # which skips them where there is no python3.
 e2e_py = \
 	tests/e2e/cache.py \
+	tests/e2e/chaos.py \
 	tests/e2e/access.py \
 	tests/e2e/anthropic_sdk.py \
 	tests/e2e/api_reference.py \
@@ -44,7 +45,7 @@ EXTRA_DIST += \
 	tests/e2e/tokens/german.txt
 
 TESTS += $(e2e_py)
-long_tests += tests/e2e/soak.py
+long_tests += tests/e2e/chaos.py tests/e2e/soak.py
 EXTRA_DIST += $(e2e_py) \
 	tests/e2e/harness.py \
 	tests/e2e/openai-spec/NOTICE \
