@@ -29,3 +29,5 @@ host_sources += \
 	host/manager/tape.c host/manager/tape.h \
 	host/manager/tried.c host/manager/tried.h \
 	host/manager/transcript.c host/manager/transcript.h
+
+EXTRA_DIST += host/manager/README.md

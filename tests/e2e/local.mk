@@ -15,6 +15,7 @@ e2e_py = \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \
 	tests/e2e/fault_wall.py \
+	tests/e2e/guide.py \
 	tests/e2e/health.py \
 	tests/e2e/hot_replace.py \
 	tests/e2e/limits.py \
