@@ -34,7 +34,8 @@
  *   chat      {body:{canonical chat body}} -> events, then {report}
  *   embed     {body} -> "vector" events, then {report}
  *   op        {op:"moderate"|"image"|"count"|"credits"|"pull"|.., provider?,
- *                 body} -> "item" events, then {report}
+ *                 body} -> "item" events, then {report}; report is null where
+ *                 the host itself has counted
  *   log       {level?} -> {level}: shows and sets the level
  *   config    {json?} -> {text}: as `patchbay config show`
  *   record    {provider, dir} -> {dir}; dir null: stop
