@@ -93,6 +93,17 @@ static int own_body(attempt *a, const struct call_request *r)
     return 0;
 }
 
+static void not_started(attempt *a, int rc)
+{
+    if (rc == -ENOMEM)
+        at_fail(a, ERR_INTERNAL, "out of memory");
+    else if (rc == -ESHUTDOWN)
+        at_fail(a, ERR_UNAVAILABLE, "the host is shutting down");
+    else
+        at_fail(a, ERR_UNAVAILABLE,
+                "all workers are busy and the queue is full");
+}
+
 void at_native_begin(attempt *a, const struct call_request *r)
 {
     struct native_job job = {
@@ -108,6 +119,7 @@ void at_native_begin(attempt *a, const struct call_request *r)
         .released = native_released,
         .times = &a->inst->gen->times[LIM_LOOPS],
     };
+    int rc;
 
     if (own_body(a, r) < 0) {
         at_fail(a, ERR_INTERNAL, "out of memory");
@@ -117,10 +129,10 @@ void at_native_begin(attempt *a, const struct call_request *r)
     timer_set(&a->timer, a->m->loop->clock, a->inst->cfg->timeouts.first_ms,
               at_on_timer, a);
     a->in_worker = true;
-    if (native_run_start(a->m->pool, &job, &a->native) < 0) {
+    rc = native_run_start(a->m->pool, &job, &a->native);
+    if (rc < 0) {
         a->in_worker = false;
         a->native = NULL;
-        at_fail(a, ERR_UNAVAILABLE,
-                "all workers are busy and the queue is full");
+        not_started(a, rc);
     }
 }
