@@ -28,6 +28,10 @@
  *                 "failed"|"disabled",reason,default_model,models:[..],ops:[..],
  *                 source}]}
  *   provider.test {name} -> {ok,detail,ms}: the cheapest authenticated call
+ *   provider.reset {name} -> {reset}: forget what keeps requests from it
+ *   route.explain {model?, op?} -> {model,reason,route?,targets:[{place,
+ *                 provider,model,state:"ready"|"cooling"|"open",for_ms,active}],
+ *                 left_out:[{target,why}]}: who would be asked
  *   models    {provider?, refresh?, search?, free?, sort?, capability?:"a,b"}
  *                 -> {models:[{id:"provider/model",provider,
  *                 model,..canonical item..}], failed:[{provider,reason}]}

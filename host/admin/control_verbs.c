@@ -478,6 +478,7 @@ static const struct {
     {"providers", do_providers},
     {"provider.test", do_provider_test},
     {"provider.reset", do_provider_reset},
+    {"route.explain", ctl_explain},
     {"models", ctl_models},
     {"chat", do_chat},
     {"embed", do_embed},

@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
     &cmd_generation,
     &cmd_plugins,
     &cmd_provider,
+    &cmd_route,
     &cmd_config,
     &cmd_key,
     &cmd_status,

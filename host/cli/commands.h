@@ -21,6 +21,7 @@ extern const struct command cmd_credits;
 extern const struct command cmd_generation;
 extern const struct command cmd_plugins;
 extern const struct command cmd_provider;
+extern const struct command cmd_route;
 extern const struct command cmd_config;
 extern const struct command cmd_key;
 extern const struct command cmd_status;

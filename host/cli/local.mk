@@ -31,6 +31,7 @@ host_sources += \
 	host/cli/cmd_provider.c \
 	host/cli/cmd_record.c \
 	host/cli/cmd_reload.c \
+	host/cli/cmd_route.c \
 	host/cli/cmd_serve.c \
 	host/cli/cmd_status.c \
 	host/cli/cmd_stop.c \

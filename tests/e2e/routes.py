@@ -3,9 +3,10 @@
 when a target fails.  What each upstream got is counted."""
 import hashlib
 import json
+import subprocess
 
-from harness import (SSE_HEAD, Host, Upstream, chat, chunked, completion, delta,
-                     good_stream, main, openai_at, send_json, send_stream)
+from harness import (PATCHBAY, SSE_HEAD, Host, Upstream, chat, chunked,
+                     completion, delta, good_stream, main, openai_at, send_json, send_stream)
 
 
 def error(status, message, kind="server_error", headers=""):
@@ -21,7 +22,7 @@ def answer(r, c):
 
 class Setting:
     """Providers a, b, c: a's model "m" is a-m, and so on."""
-    def __init__(self, top, names="abc", env=None, provider=None):
+    def __init__(self, top, names="abc", env=None, provider=None, more=""):
         self.ups = {n: Upstream() for n in names}
         for n, up in self.ups.items():
             up.on(n + "-m")(answer)
@@ -34,8 +35,8 @@ class Setting:
                                  "invalid_request_error"))
         self.host = Host(providers="".join(openai_at(
             up.url, name=n, extra=provider(n) if provider else
-            'default_model = "%s-m";' % n) for n, up in self.ups.items()),
-            top=top, env=env)
+            'default_model = "%s-m";' % n) for n, up in self.ups.items()) +
+            more, top=top, env=env)
 
     def __enter__(self):
         for up in self.ups.values():
@@ -244,6 +245,35 @@ def test_deadline_of_a_request():
             status, _, reply = s.ask("a/a-m", {"x-patchbay-deadline": wrong})
             assert status == 400 and b"x-patchbay-deadline" in reply, wrong
         assert s.ask("a/a-m", {"x-patchbay-deadline": "20"})[0] == 200
+
+
+def test_explain():
+    top = ('routes = ( { name = "r"; targets = [ "a/busy", "b", "loop/x", '
+           '"off/m" ]; } ); aliases = ( { name = "fast"; model = "b/b-m"; } );')
+    with Setting(top, env={}, more='loop: { type = "loopback"; }; off: { type = '
+                 '"openai"; enabled = false; };') as s:
+        explain = lambda m, **more: s.host.control(
+            "route.explain", dict(more, model=m))
+        r = explain("r")
+        assert r["route"] == "r" and r["left_out"] == [
+            {"target": "off/m", "why": "the provider is not enabled"}], r
+        assert [(t["provider"], t["model"], t["state"]) for t in r["targets"]] \
+            == [("a", "busy", "ready"), ("b", "b-m", "ready"),
+                ("loop", "x", "ready")]
+        s.ask("r")
+        r = explain("r")
+        assert [(t["provider"], t["state"]) for t in r["targets"]] == [
+            ("b", "ready"), ("loop", "ready"), ("a", "cooling")], r
+        assert 0 < r["targets"][2]["for_ms"] <= 7000
+        assert explain("fast")["reason"] == "alias of the configuration"
+        assert explain("")["route"] == "default"
+        assert explain("a/x")["targets"][0]["model"] == "x"
+        p = subprocess.run([PATCHBAY, "route", "explain", "--control",
+                            s.host.control_path, "r"], stdout=subprocess.PIPE,
+                           text=True)
+        assert p.returncode == 0
+        assert "left out: off/m: the provider is not enabled" in p.stdout
+        assert p.stdout.index("b/b-m") < p.stdout.index("a/busy"), p.stdout
 
 
 if __name__ == "__main__":

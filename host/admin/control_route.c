@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb "route.explain": who would be asked, in which order and why, and who
+ * not.  Nothing is asked. */
+#include <config.h>
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "admin/control_int.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "manager/op.h"
+#include "manager/router.h"
+
+#define RESULT_MAX LIM_MIB(4)
+
+static uint64_t under_way(const struct instance *in)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i <= LIM_LOOPS; i++)
+        n += atomic_load_explicit(&in->stats[i].active, memory_order_relaxed);
+    return n;
+}
+
+static void put_member(struct buf *b, const char *name, pbay_str v)
+{
+    buf_printf(b, ",\"%s\":", name);
+    buf_json(b, v);
+}
+
+/* The targets of a plan; those that are avoided just now come last, as they
+ * would for a request. */
+static void put_targets(struct buf *b, struct host *h, const struct plan *p)
+{
+    static const char *const words[] = {[HEALTH_GO] = "ready",
+                                        [HEALTH_COOLING] = "cooling",
+                                        [HEALTH_OPEN] = "open"};
+    int64_t now = clock_now(h->control_seat->loop->clock);
+    unsigned place = 0;
+
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < p->n; i++) {
+            const struct target *t = &p->targets[i];
+            int64_t until = now;
+            enum health_say say = health_look(h->health, t->instance->name,
+                                              t->model, now, &until);
+            if ((say != HEALTH_GO) != (round == 1))
+                continue;
+            buf_printf(b, "%s{\"place\":%u", place ? "," : "", place + 1);
+            place++;
+            put_member(b, "provider", str_c(t->instance->name));
+            put_member(b, "model", t->model);
+            buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu}",
+                       words[say], (long long)(until > now ? until - now : 0),
+                       (unsigned long long)under_way(t->instance));
+        }
+}
+
+static const char *why_not(const struct snapshot *s, int op, const char *target)
+{
+    pbay_str rest = str_c(target), name = str_cut(&rest, '/');
+    struct instance *in = snapshot_find(s, name);
+
+    for (size_t i = 0; !in && i < s->n_failed; i++)
+        if (str_is(name, s->failed[i].cfg->name))
+            return s->failed[i].why;
+    if (!in)
+        return "the provider is not enabled";
+    if (!(in->ops & PBAY_OP_BIT(op)))
+        return "the provider has no such operation";
+    if (!rest.n && !in->cfg->default_model)
+        return "it names no model, and the provider has no default_model";
+    return NULL;
+}
+
+static void put_left_out(struct buf *b, const struct snapshot *s, int op,
+                         const char *route)
+{
+    const char *sep = "";
+
+    for (size_t i = 0; route && i < s->cfg->n_routes; i++) {
+        const struct cfg_route *r = &s->cfg->routes[i];
+        if (r->alias || strcmp(r->name, route) != 0)
+            continue;
+        for (char **t = r->targets; *t; t++) {
+            const char *why = why_not(s, op, *t);
+            if (!why)
+                continue;
+            buf_printf(b, "%s{\"target\":", sep);
+            buf_json(b, str_c(*t));
+            put_member(b, "why", str_c(why));
+            buf_addc(b, "}");
+            sep = ",";
+        }
+    }
+}
+
+void ctl_explain(struct ctl_conn *c, struct json_object *args)
+{
+    struct host *h = c->host;
+    const char *op = js_cstr(args, "op", "chat");
+    struct ask q = {.op = op_by_name(op),
+                    .model = js_str(args, "model", STR(""))};
+    struct arena a;
+    struct plan plan;
+    struct err e;
+    struct buf b;
+
+    if (!q.op) {
+        ctl_fail(c, PBAY_E_INVALID, "there is no operation \"%.64s\"", op);
+        return;
+    }
+    arena_init(&a, LIM_MIB(1));
+    err_clear(&e);
+    if (plan_ask(h->snapshot, h->models, &q, &a, &plan, &e) < 0) {
+        ctl_error(c, &e);
+    } else {
+        buf_init(&b, RESULT_MAX);
+        buf_addc(&b, "{\"model\":");
+        buf_json(&b, q.model);
+        put_member(&b, "reason", str_c(plan.reason));
+        if (plan.route)
+            put_member(&b, "route", str_c(plan.route));
+        buf_addc(&b, ",\"targets\":[");
+        put_targets(&b, h, &plan);
+        buf_addc(&b, "],\"left_out\":[");
+        put_left_out(&b, h->snapshot, q.op, plan.route);
+        buf_addc(&b, "]}");
+        ctl_ok(c, buf_str(&b));
+        buf_done(&b);
+    }
+    arena_done(&a);
+}
