@@ -60,6 +60,13 @@ enum {
 int right_parse(pbay_str name); /* the bit, or 0 */
 const char *right_name(int bit);
 
+/* How often a target is asked for one request; see manager/retry.h. */
+struct cfg_retry {
+    int64_t max_attempts; /* 1: once */
+    int64_t backoff_ms, max_ms;
+    double factor;
+};
+
 /* What may be asked; 0: no limit.  See manager/limits.h. */
 struct cfg_limits {
     int64_t requests, tokens; /* in a minute */
@@ -137,6 +144,7 @@ struct cfg_provider {
     size_t n_headers;
     struct tx_profile tx;
     struct cfg_timeouts timeouts;
+    struct cfg_retry retry;
     struct cfg_limits limits, model_limits; /* its own; each model's */
     size_t max_reply, max_record, call_memory;
     char *plugin_config; /* JSON for create(): checked, defaults filled in */
@@ -155,10 +163,11 @@ struct config {
     size_t n_providers;
     char *tls_cert, *tls_key;
     struct http_limits http;
-    unsigned loops;   /* 0 in the file: one per processor */
-    size_t max_calls; /* per loop */
-    size_t max_queue; /* requests that wait for a place within a limit, */
-    int64_t queue_ms; /* at most so long */
+    unsigned loops;       /* 0 in the file: one per processor */
+    size_t max_calls;     /* per loop */
+    int64_t retry_budget; /* repetitions in a hundred requests */
+    size_t max_queue;     /* requests that wait for a place within a limit, */
+    int64_t queue_ms;     /* at most so long */
     size_t max_upload, max_spool; /* raw door: one body, all files */
     struct cfg_cache cache;
     struct cfg_route *routes; /* and aliases */

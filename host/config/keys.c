@@ -42,6 +42,8 @@ static const struct cfg_key keys[] = {
      1000000, "Open client connections, all event loops together."},
     {"server", "max_calls", KEY_INT, "4096", "calls", NULL, 1, 1000000,
      "Calls under way in one event loop; further ones get 503."},
+    {"server", "retry_budget", KEY_INT, "20", "percent", NULL, 0, 1000,
+     "Of the requests, so many are repeated at most; see provider.retry."},
     {"server", "max_queue", KEY_INT, "1024", "requests", NULL, 0, 1000000,
      "Requests that wait because others have used up a limit for now; further "
      "ones get 429."},
@@ -173,6 +175,17 @@ static const struct cfg_key keys[] = {
      HRS(24), "Between two pieces of the answer."},
     {"provider.timeouts", "total", KEY_DURATION, "15m", "seconds", NULL, 1,
      HRS(24), "The whole call."},
+    {"provider.retry", "max_attempts", KEY_INT, "1", "attempts", NULL, 1, 10,
+     "How often it is asked for one request when it is overloaded, out of "
+     "reach or breaks off, and no other target is left."},
+    {"provider.retry", "backoff", KEY_DURATION, "500ms", "seconds", NULL, 1,
+     MIN(1), "The second attempt comes after anything up to this."},
+    {"provider.retry", "backoff_factor", KEY_FLOAT, "2", NULL, NULL, 1, 10,
+     "What that is multiplied by for each further one."},
+    {"provider.retry", "max_backoff", KEY_DURATION, "8s", "seconds", NULL, 1,
+     MIN(10),
+     "The longest wait; where Retry-After asks for more, the client "
+     "is told instead."},
     {"provider.limits", "requests_per_minute", KEY_INT, "0", "requests", NULL,
      0, 1000000000, "Requests to it in any minute; 0: no limit."},
     {"provider.limits", "tokens_per_minute", KEY_INT, "0", "tokens", NULL, 0,

@@ -17,6 +17,16 @@ static void read_timeouts(const struct section *outer, struct cfg_provider *p)
     p->tx.connect_ms = p->timeouts.connect_ms;
 }
 
+static void read_retry(const struct section *outer, struct cfg_provider *p)
+{
+    struct section s = section_sub(outer, "retry");
+    section_check_names(&s, NULL);
+    p->retry.max_attempts = section_int(&s, "max_attempts");
+    p->retry.backoff_ms = section_int(&s, "backoff");
+    p->retry.factor = section_value(&s, "backoff_factor")->f;
+    p->retry.max_ms = section_int(&s, "max_backoff");
+}
+
 static void read_tls(const struct section *outer, struct cfg_provider *p)
 {
     struct section s = section_sub(outer, "tls");
@@ -192,6 +202,7 @@ void provider_reach(const struct section *s, struct cfg_provider *p)
     p->tx.http2 = section_bool(s, "http2");
     p->tx.unix_socket = section_path(s, "unix_socket");
     read_timeouts(s, p);
+    read_retry(s, p);
     read_limits(s, "limits", &p->limits);
     read_limits(s, "model_limits", &p->model_limits);
     read_tls(s, p);

@@ -70,6 +70,7 @@ static void read_sizes(struct load *l, const struct section *s)
     c->max_spool = (size_t)section_int(s, "max_spool");
     c->http.conns = (size_t)section_int(s, "max_connections");
     c->max_calls = (size_t)section_int(s, "max_calls");
+    c->retry_budget = section_int(s, "retry_budget");
     c->max_queue = (size_t)section_int(s, "max_queue");
     c->queue_ms = section_int(s, "max_queue_wait");
     c->loops = (unsigned)section_int(s, "loops");

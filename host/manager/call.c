@@ -46,12 +46,15 @@ struct call {
     struct call_warning *warnings, **last_warning;
     pbay_str reply_id;
     int64_t started;
-    struct timer deadline, patience;
+    struct timer deadline, patience, backoff;
+    unsigned tries;  /* of this target */
+    int64_t wait_ms; /* until the same target again; -1: the next one, now */
     struct call_report report;
     struct tried tried; /* targets that failed, before the one under way */
 };
 
 static void attempt_next(struct call *c);
+static void attempt_again(struct call *c);
 static void end_with(struct call *c, int kind, const char *why);
 
 static struct instance_stats *stats(const struct call *c)
@@ -79,6 +82,7 @@ static void call_destroy(struct call *c)
     attempt_free(c->attempt);
     timer_stop(&c->deadline);
     timer_stop(&c->patience);
+    timer_stop(&c->backoff);
     *c->prev = c->next;
     if (c->next)
         c->next->prev = c->prev;
@@ -102,7 +106,10 @@ static void leave(struct call *c)
         return;
     if (c->retry && !c->cancelled && !c->over && !c->starting) {
         c->retry = false;
-        attempt_next(c);
+        if (c->wait_ms < 0)
+            attempt_next(c);
+        else
+            attempt_again(c);
         return;
     }
     if (c->cancelled || c->over)
@@ -169,6 +176,7 @@ static void finish(struct call *c, const struct err *e)
     settle_health(c, e, true); /* unless on_end() has */
     timer_stop(&c->deadline);
     timer_stop(&c->patience);
+    timer_stop(&c->backoff);
     c->report.total_ms = elapsed(c);
     bump(e ? &st->failed : &st->ok, 1);
     bump(&st->active, (uint64_t)-1);
@@ -403,6 +411,35 @@ static bool another(struct call *c, const struct err *e)
     return err_class(e->kind)->next_target;
 }
 
+/* Nothing that a provider makes or changes is made twice. */
+static bool repeatable(const struct call_request *r)
+{
+    return r->op != PBAY_OP_RAW || str_is(r->method, "GET") ||
+           str_is(r->method, "HEAD");
+}
+
+/* The same target once more: in how many milliseconds, or -1. */
+static int64_t again_after(struct call *c, const struct err *e)
+{
+    const struct target *t = &c->plan.targets[c->at];
+    int64_t now = clock_now(c->m->loop->clock), until;
+    struct retry_ask q = {.cfg = &t->instance->cfg->retry,
+                          .e = e,
+                          .attempts = c->tries,
+                          .safe = repeatable(&c->req),
+                          .left_ms = -1};
+
+    if (c->begun || c->cancelled || c->at + 1 < c->plan.n ||
+        q.cfg->max_attempts <= (int64_t)c->tries)
+        return -1;
+    if (c->m->health && health_look(c->m->health, t->instance->name, t->model,
+                                    now, &until) == HEALTH_OPEN)
+        return -1;
+    if (timer_running(&c->deadline))
+        q.left_ms = c->deadline.at > now ? c->deadline.at - now : 0;
+    return retry_wait(&c->m->retry, &q);
+}
+
 static void pass_error_body(struct call *c, const struct err *e)
 {
     pbay_str body = attempt_error_body(c->attempt);
@@ -438,7 +475,11 @@ static void on_end(void *arg, const struct err *e)
         bump(&stats(c)->failed, 1);
         bump(&stats(c)->active, (uint64_t)-1);
         tried_add(&c->tried, c->report.provider, c->report.model, e);
+        c->wait_ms = -1;
         c->retry = true; /* from leave(), once this attempt is off the stack */
+    } else if ((c->wait_ms = again_after(c, e)) >= 0) {
+        log_end(c, e);
+        c->retry = true;
     } else if (c->tried.n && !c->begun) {
         struct err all;
         tried_add(&c->tried, c->report.provider, c->report.model, e);
@@ -464,6 +505,7 @@ static void attempt_try(struct call *c)
     c->report.provider = t->instance->name;
     c->report.model = t->model;
     c->report.attempts++;
+    c->tries++;
     bump(&stats(c)->calls, 1);
     bump(&stats(c)->active, 1);
     if (c->m->health && (MEASURED & PBAY_OP_BIT(c->req.op))) {
@@ -485,7 +527,8 @@ static void attempt_try(struct call *c)
     leave(c);
 }
 
-static void attempt_next(struct call *c)
+/* Nothing is left of the attempt that failed. */
+static void attempt_clear(struct call *c)
 {
     attempt_free(c->attempt);
     c->attempt = NULL;
@@ -495,8 +538,30 @@ static void attempt_next(struct call *c)
     c->reply_id = c->report.model_answered = STR_NONE;
     memset(&c->report.usage, 0, sizeof(c->report.usage));
     timer_stop(&c->patience);
+}
+
+static void attempt_next(struct call *c)
+{
+    attempt_clear(c);
     c->at++;
+    c->tries = 0;
     attempt_try(c);
+}
+
+static void on_backoff(void *arg)
+{
+    struct call *c = arg;
+
+    /* Until now it was the call's one attempt that is under way. */
+    bump(&stats(c)->failed, 1);
+    bump(&stats(c)->active, (uint64_t)-1);
+    attempt_try(c);
+}
+
+static void attempt_again(struct call *c)
+{
+    attempt_clear(c);
+    timer_set(&c->backoff, c->m->loop->clock, c->wait_ms, on_backoff, c);
 }
 
 static void end_with(struct call *c, int kind, const char *why)
@@ -668,6 +733,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
         free(c);
         return NULL;
     }
+    retry_earn(&m->retry, c->snap->cfg->retry_budget);
     c->report.reason = c->plan.reason;
     c->report.route = c->plan.route;
     manager_hold(m, c->snap);

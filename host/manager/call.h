@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "http/transport.h"
 #include "manager/models.h"
+#include "manager/retry.h"
 #include "manager/snapshot.h"
 
 /* What one loop needs to run calls. */
@@ -38,6 +39,7 @@ struct manager {
     _Atomic bool draining;
     struct call *calls;      /* all of this loop, for shutdown */
     unsigned turn;           /* counts calls, for routes that take turns */
+    struct retry_state retry;
     struct list_call *lists; /* LIST calls under way; see listing.c */
     /* Tell the control thread that this loop is done with an old snapshot. */
     void (*released)(struct manager *m, struct snapshot *s, void *arg);

@@ -21,6 +21,7 @@ host_sources += \
 	host/manager/op.c host/manager/op.h \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/report.c \
+	host/manager/retry.c host/manager/retry.h \
 	host/manager/route.c \
 	host/manager/router.c host/manager/router.h \
 	host/manager/router_int.h \

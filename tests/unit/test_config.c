@@ -258,8 +258,8 @@ START_TEST(unknown_names)
          "providers.openai.organisation|\"organization\""},
         {"\nproviders: { loopback: { tls: {\n verfy = false; }; }; };",
          "providers.loopback.tls.verfy|\"verify\""},
-        {"\nproviders: { loopback: {\n retry: { }; }; };",
-         "providers.loopback.retry: there is no such key"},
+        {"\nproviders: { loopback: {\n patience: { }; }; };",
+         "providers.loopback.patience: there is no such key"},
         {"\nserver: { listen = ( { address = \"127.0.0.1:1\";\n"
          " adress = 1; } ); };",
          "server.listen[0].adress|\"address\""},
