@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # demo.sh PATCHBAY: starts the host on a free loopback port with the loopback
-# provider (no key, no network), asks it a question in streaming mode, and
-# shows the answer, the route taken and the usage. Leaves nothing behind.
+# provider (no key, no network), asks it a question in streaming mode,
+# shows the answer, the route taken and the usage, and then how one provider
+# stands in for another. Leaves nothing behind.
 set -eu
 patchbay=${1:?usage: demo.sh PATCHBAY}
 work=$(mktemp -d)
@@ -58,3 +59,24 @@ show plugins
 # Thirty tokens a second, so that one can see it stream.
 show chat --host --usage -m 'loopback/lorem?rate=30&length=60' \
     'What does a patch bay do?'
+
+# A route whose first target fails: the second one answers, in the same request.
+mkdir "$work/patchbay"
+cat >"$work/patchbay/patchbay.conf" <<'END'
+providers: {
+    loopback: { };
+    spare: { type = "loopback"; };
+};
+routes = (
+    { name = "tidy";
+      targets = [ "loopback/lorem?fault=overloaded",
+                  "spare/lorem?rate=30&length=40" ]; }
+);
+END
+# shellcheck disable=SC2016 # shown as it is typed
+printf '\n$ cat patchbay.conf\n'
+cat "$work/patchbay/patchbay.conf"
+show reload
+show route explain tidy
+show chat --host --usage -m tidy 'And when a provider is overloaded?'
+show provider reset loopback
