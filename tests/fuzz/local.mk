@@ -96,3 +96,11 @@ tests_fuzz_fuzz_ollama_dialect_SOURCES = tests/fuzz/fuzz_ollama_dialect.c \
 	$(fuzz_runner)
 tests_fuzz_fuzz_ollama_dialect_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_ollama_dialect
+
+# Requests of Anthropic's API and legacy completions, and the token estimator.
+check_PROGRAMS += tests/fuzz/fuzz_dialect_in
+TESTS += tests/fuzz/fuzz_dialect_in
+tests_fuzz_fuzz_dialect_in_SOURCES = tests/fuzz/fuzz_dialect_in.c \
+	$(fuzz_runner)
+tests_fuzz_fuzz_dialect_in_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_dialect_in
