@@ -52,11 +52,14 @@ static bool listed(const struct instance *in, struct model_index *models,
     return model_index_has(models, in->name, str_c(full));
 }
 
+/* known: said by the configuration or the provider's list; otherwise a pattern
+ * of its module will do. */
 static bool owns(const struct instance *in, struct model_index *models,
-                 pbay_str model)
+                 pbay_str model, bool known)
 {
-    return configured(in, model) || listed(in, models, model) ||
-           manifest_model(in->cfg->manifest, model);
+    if (known)
+        return configured(in, model) || listed(in, models, model);
+    return manifest_model(in->cfg->manifest, model);
 }
 
 /* Rule 2: provider/rest. */
@@ -99,20 +102,21 @@ static int several(const struct instance *const *owners, size_t n,
 }
 
 static int by_owner(const struct snapshot *s, struct model_index *models,
-                    int op, pbay_str model, struct arena *a, struct plan *out,
-                    struct err *e)
+                    int op, pbay_str model, bool known, struct arena *a,
+                    struct plan *out, struct err *e)
 {
     const struct instance *owners[8];
     size_t n = 0;
 
     for (size_t i = 0; i < s->n && n < 8; i++) {
         struct instance *in = s->instances[i];
-        if (!plan_able(in, op) || !owns(in, models, model))
+        if (!plan_able(in, op) || !owns(in, models, model, known))
             continue;
         owners[n++] = in;
         if (n == 1) {
             plan_add(out, in, model, a);
-            out->reason = "first configured provider that has the model";
+            out->reason = known ? "first configured provider that has the model"
+                                : "first provider whose models are called so";
         }
         if (!s->cfg->strict_models)
             break;
@@ -164,8 +168,8 @@ static void consider(struct nearest *n, const char *provider, pbay_str id)
         n->far[i] = n->far[i - 1];
     }
     if (at < 3) {
-        snprintf(n->name[at], sizeof(n->name[at]), "%s/%.*s", provider,
-                 STR_ARG(id));
+        snprintf(n->name[at], sizeof(n->name[at]), "%s%s%.*s", provider,
+                 *provider ? "/" : "", STR_ARG(id));
         n->far[at] = far;
     }
 }
@@ -188,12 +192,15 @@ static void unknown_model(const struct snapshot *s, struct model_index *models,
             if (!model_index_has(models, s->instances[i]->name, str_c(*m)))
                 consider(&n, s->instances[i]->name, str_c(*m));
     }
+    for (size_t i = 0; i < s->cfg->n_routes; i++)
+        consider(&n, "", str_c(s->cfg->routes[i].name));
     err_set(e, ERR_NO_MODEL,
             "no provider has a model \"%.*s\"%s%s%s%s%s%s; write it as "
             "provider/model, or see GET /v1/models",
-            STR_ARG(model), n.name[0][0] ? ". The nearest names: " : "",
-            n.name[0], n.name[1][0] ? ", " : "", n.name[1],
-            n.name[2][0] ? ", " : "", n.name[2]);
+            STR_ARG(str_head(model, 200)),
+            n.name[0][0] ? ". The nearest names: " : "", n.name[0],
+            n.name[1][0] ? ", " : "", n.name[1], n.name[2][0] ? ", " : "",
+            n.name[2]);
     snprintf(e->param, sizeof(e->param), "model");
 }
 
@@ -203,7 +210,9 @@ int plan_name(const struct snapshot *s, struct model_index *models, int op,
     int rc = by_prefix(s, op, model, a, out, e);
 
     if (rc == 0)
-        rc = by_owner(s, models, op, model, a, out, e);
+        rc = by_owner(s, models, op, model, true, a, out, e);
+    if (rc == 0)
+        rc = by_owner(s, models, op, model, false, a, out, e);
     if (rc == 0)
         rc = by_elimination(s, models, op, model, a, out);
     if (rc == 0)

@@ -166,6 +166,27 @@ def test_strict_models():
         assert status == 400 and "a/same, b/same" in text, text
 
 
+def test_what_is_known_comes_before_a_pattern():
+    """gpt-* fits every provider of that type; b is the one that has it."""
+    with Setting("", provider=lambda n: 'models = [ "%s" ];' % (
+            "gpt-oss" if n == "b" else "other")) as s:
+        s.ups["b"].on("gpt-oss")(answer)
+        s.ups["a"].on("gpt-x")(answer)
+        assert s.by("gpt-oss") == "b"
+        assert s.by("gpt-x") == "a"
+
+
+def test_the_nearest_names():
+    top = routes(nightly=["a"]) + \
+        'aliases = ( { name = "production-fast"; model = "b/b-m"; } );'
+    with Setting(top) as s:
+        for typo, meant in (("nightlyy", "nightly"),
+                            ("production-fats", "production-fast")):
+            status, _, reply = s.ask(typo)
+            text = json.loads(reply)["error"]["message"]
+            assert status == 404 and "nearest names: " + meant in text, text
+
+
 def test_default_route():
     with Setting("") as s:
         assert s.by() == "a"
