@@ -106,18 +106,21 @@ struct cfg_cache {
 enum cfg_strategy {
     STRATEGY_FALLBACK,         /* as they are written */
     STRATEGY_ROUND_ROBIN,      /* each in turn first */
+    STRATEGY_WEIGHTED,         /* each first as often as its weight says */
     STRATEGY_LEAST_CONNECTIONS /* the one with the fewest calls first */
 };
 
 #define CFG_ROUTE_NAME    255
 #define CFG_ROUTE_TARGETS 16
+#define CFG_ROUTE_WEIGHT  1000000
 
 /* A name that leads to targets; an alias leads to one other name. */
 struct cfg_route {
     char *name;
     bool alias;
     enum cfg_strategy strategy;
-    char **targets; /* "provider/model" or "provider"; NULL-terminated */
+    char **targets;    /* "provider/model" or "provider"; NULL-terminated */
+    unsigned *weights; /* one for each target; NULL: all the same */
     struct cfg_origin origin;
 };
 

@@ -113,8 +113,11 @@ static const struct cfg_key keys[] = {
      "Who may answer, in this order; a provider alone stands for its default "
      "model."},
     {"routes[]", "strategy", KEY_STRING, "fallback", NULL,
-     "fallback|round_robin|least_connections", 0, 0,
+     "fallback|round_robin|weighted|least_connections", 0, 0,
      "Which target is tried first; the others follow when it fails."},
+    {"routes[]", "weights", KEY_STRINGS, NULL, "number", NULL, 0, 0,
+     "weighted: how often each target is tried first, one for each; 0: only when "
+     "others fail."},
     {"aliases[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
      "What clients send as model."},
     {"aliases[]", "model", KEY_STRING, NULL, NULL, NULL, 0, 0,

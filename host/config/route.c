@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/str.h"
+
 /* --- one group ----------------------------------------------------------- */
 
 static bool taken(const struct section *s, const char *name)
@@ -48,6 +50,7 @@ static bool read_name(const struct section *s, struct cfg_route *r)
 static enum cfg_strategy strategy_of(const char *word)
 {
     return word && strcmp(word, "round_robin") == 0 ? STRATEGY_ROUND_ROBIN
+           : word && strcmp(word, "weighted") == 0  ? STRATEGY_WEIGHTED
            : word && strcmp(word, "least_connections") == 0
                ? STRATEGY_LEAST_CONNECTIONS
                : STRATEGY_FALLBACK;
@@ -66,6 +69,34 @@ static bool read_targets(const struct section *s, struct cfg_route *r)
                   "\"provider\"; there are %zu",
                   CFG_ROUTE_TARGETS, n);
     return false;
+}
+
+/* As many as targets, each 0 to CFG_ROUTE_WEIGHT, not all of them 0. */
+static void read_weights(const struct section *s, struct cfg_route *r)
+{
+    char **v = section_list(s, "weights");
+    size_t n = 0, want = 0;
+    uint64_t w = 0, sum = 0;
+    if (!v[0] && r->strategy != STRATEGY_WEIGHTED)
+        return;
+    while (r->targets[want])
+        want++;
+    r->weights = load_alloc(s->l, want * sizeof *r->weights);
+    for (; r->weights && v[n] && n < want; n++) {
+        if (str_u64(str_c(v[n]), &w) < 0 || w > CFG_ROUTE_WEIGHT)
+            break;
+        r->weights[n] = (unsigned)w;
+        sum += w;
+    }
+    if (v[n] || n < want || !sum)
+        section_issue(s, true, "weights",
+                      "one whole number of 0 to %d for each of the %zu targets "
+                      "is wanted, not all of them 0: weights = [ \"3\", \"1\" "
+                      "]",
+                      CFG_ROUTE_WEIGHT, want);
+    if (r->strategy != STRATEGY_WEIGHTED)
+        section_issue(s, true, "weights",
+                      "they are for strategy = \"weighted\"");
 }
 
 static bool read_alias(const struct section *s, struct cfg_route *r)
@@ -112,8 +143,10 @@ static void read_one(struct load *l, const struct doc *d,
     bool named = read_name(&s, &r);
     if (alias ? !read_alias(&s, &r) : !read_targets(&s, &r))
         return;
-    if (!alias)
+    if (!alias) {
         r.strategy = strategy_of(section_string(&s, "strategy"));
+        read_weights(&s, &r);
+    }
     struct cfg_route *v =
         named ? load_grow(l, c->routes, c->n_routes, sizeof *v) : NULL;
     if (!v)

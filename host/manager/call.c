@@ -642,7 +642,7 @@ static int plan_of(struct call *c, struct err *e)
         err_set(e, ERR_NO_MODEL, "there is no provider \"%s\"", r->instance);
         return -1;
     }
-    c->plan.targets[0] = (struct target){inst, r->model};
+    c->plan.targets[0] = (struct target){inst, r->model, 0};
     c->plan.n = 1;
     c->plan.reason = "asked for by name";
     return 0;

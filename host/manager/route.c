@@ -40,6 +40,26 @@ static void rotate(struct plan *p, size_t from, unsigned turn)
     }
 }
 
+/* The one whose share of the weights a number falls into that goes evenly
+ * through all of them: the golden ratio's multiples. */
+static void by_weight(struct plan *p, size_t from, unsigned turn)
+{
+    uint64_t sum = 0, at;
+
+    for (size_t i = from; i < p->n; i++)
+        sum += p->targets[i].weight;
+    if (!sum)
+        return; /* all that have one are left out */
+    at = ((uint64_t)(uint32_t)(turn * 2654435769u) * sum) >> 32;
+    for (size_t i = from; i < p->n; i++) {
+        if (at < p->targets[i].weight) {
+            to_front(p, from, i);
+            return;
+        }
+        at -= p->targets[i].weight;
+    }
+}
+
 static void order(struct plan *p, size_t from, enum cfg_strategy how,
                   unsigned turn)
 {
@@ -47,6 +67,8 @@ static void order(struct plan *p, size_t from, enum cfg_strategy how,
 
     if (how == STRATEGY_ROUND_ROBIN)
         rotate(p, from, turn);
+    if (how == STRATEGY_WEIGHTED)
+        by_weight(p, from, turn);
     if (how != STRATEGY_LEAST_CONNECTIONS)
         return;
     /* Among equals each in turn: an idle host uses all of them. */
@@ -65,10 +87,11 @@ static void order(struct plan *p, size_t from, enum cfg_strategy how,
 /* One target: "provider/model", or "provider" for its default model.  Whether
  * it was added; one that cannot do what is asked is left out. */
 static bool add_target(const struct snapshot *s, int op, pbay_str target,
-                       struct arena *a, struct plan *out)
+                       unsigned weight, struct arena *a, struct plan *out)
 {
     pbay_str rest = target, name = str_cut(&rest, '/');
     struct instance *in = snapshot_find(s, name);
+    size_t n;
 
     if (!in || !plan_able(in, op))
         return false;
@@ -76,7 +99,10 @@ static bool add_target(const struct snapshot *s, int op, pbay_str target,
         rest = str_c(in->cfg->default_model);
     if (!rest.n && !plan_is_loopback(in))
         return false;
+    n = out->n;
     plan_add(out, in, rest, a);
+    if (out->n > n) /* it was not there */
+        out->targets[n].weight = weight;
     return true;
 }
 
@@ -87,8 +113,9 @@ static int by_route(const struct snapshot *s, const struct ask *q,
     size_t from = out->n;
     bool any = false;
 
-    for (char **t = r->targets; *t; t++)
-        any |= add_target(s, q->op, str_c(*t), a, out);
+    for (size_t i = 0; r->targets[i]; i++)
+        any |= add_target(s, q->op, str_c(r->targets[i]),
+                          r->weights ? r->weights[i] : 1, a, out);
     if (!any) {
         err_set(e, ERR_UNAVAILABLE,
                 "no target of the route \"%s\" can take this: each is not set "

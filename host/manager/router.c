@@ -26,7 +26,7 @@ void plan_add(struct plan *out, struct instance *in, pbay_str model,
             str_eq(out->targets[i].model, model))
             return;
     if (out->n < PLAN_MAX)
-        out->targets[out->n++] = (struct target){in, arena_dup(a, model)};
+        out->targets[out->n++] = (struct target){in, arena_dup(a, model), 0};
 }
 
 static bool configured(const struct instance *in, pbay_str model)

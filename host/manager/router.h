@@ -6,9 +6,9 @@
  *   1. an alias or a route of the configuration, exactly; no name at all, and
  *      "default" where no route has that name, is the default route (route.c);
  *   2. `provider/rest`, where provider is an instance's name;
- *   3. a bare name that an instance lists in its `models` or whose listing (model
- *      index) has it; if there is none, one of whose manifest a pattern matches
- *      it; several owners: configured order, or an error with strict_models;
+ *   3. a bare name that an instance lists in its `models` or whose listing
+ * (model index) has it; if there is none, one of whose manifest a pattern
+ * matches it; several owners: configured order, or an error with strict_models;
  *   4. otherwise, if only one instance can take the operation at all (loopback
  *      aside) and its listing is not known, that one.
  */
@@ -24,7 +24,8 @@
 
 struct target {
     struct instance *instance;
-    pbay_str model; /* the provider's own name; in the arena */
+    pbay_str model;  /* the provider's own name; in the arena */
+    unsigned weight; /* of its route's weights; for the router alone */
 };
 
 struct plan {

@@ -3,6 +3,8 @@
 when a target fails.  What each upstream got is counted."""
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 
 from harness import (PATCHBAY, SSE_HEAD, Host, Upstream, chat, chunked,
@@ -221,6 +223,34 @@ def test_round_robin():
             s.by("r")
         # Connections of one client go to two loops, each with turns of its own.
         assert all(8 <= n <= 12 for n in s.got().values()), s.got()
+
+
+def test_weighted():
+    """Two loops, each with turns of its own: within one request a loop and
+    target of what the weights say."""
+    top = ('routes = ( { name = "r"; strategy = "weighted"; targets = [ "a", '
+           '"b", "c" ]; weights = [ "6", "3", "0" ]; } );')
+    with Setting(top) as s:
+        for _ in range(90):
+            s.by("r")
+        got = s.got()
+        assert got["c"] == 0 and abs(got["a"] - 60) <= 4, got
+        s.ups["a"].on("a-m")(error(500, "no"))
+        s.ups["b"].on("b-m")(error(500, "no"))
+        assert s.by("r") == "c"
+    for wrong in ('[ "1", "2" ]', '[ "0", "0", "0" ]', '[ "1", "2", "x" ]',
+                  '[ "1", "2", "3", "4" ]', '[ "1", "2", "1000001" ]'):
+        host = Host(top=top.replace('[ "6", "3", "0" ]', wrong), providers="".join(
+            openai_at("http://127.0.0.1:9", name=n, extra='default_model = "m";')
+            for n in "abc"))
+        p = subprocess.run([PATCHBAY, "config", "check", "--config", host.conf],
+                           env=dict(os.environ, PATCHBAY_ALLOW_ANY_OWNER="1",
+                                    PATCHBAY_PLUGIN_PATH=os.environ[
+                                        "PATCHBAY_PROVIDERS"]),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           text=True)
+        assert p.returncode != 0 and "weights" in p.stdout, p.stdout
+        shutil.rmtree(host.dir)
 
 
 def test_a_requests_own_fallbacks():
