@@ -41,11 +41,12 @@ static const struct costs wide_words = {{1000, 1000, 1050, 1250, 1500, 1500,
                                          2900, 3000, 3350, 3800},
                                         250};
 
-#define HAN     820 /* a character of Chinese */
-#define KANA    750
-#define HANGUL  700
-#define FOREIGN 330 /* a letter of other scripts, a word of which costs 1000 \
-                     */
+#define HAN    820 /* a character of Chinese */
+#define KANA   750
+#define HANGUL 700
+#define FOREIGN                                                  \
+    330 /* a letter of other scripts, a word of which costs 1000 \
+         */
 #define SYMBOL 1300
 
 static uint64_t cost(const struct costs *c, unsigned length)
@@ -240,43 +241,87 @@ uint64_t tokens_of(pbay_str text)
 
 /* --- chats --------------------------------------------------------------- */
 
-/* JSON text without its escapes: what they stand for costs about as much. */
+static int hex4(const char *p)
+{
+    int v = 0;
+
+    for (int i = 0; i < 4; i++) {
+        int c = p[i] | 0x20;
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return -1;
+        v = v << 4 | (c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return v;
+}
+
+/* "\uXXXX" at p, two of them for a character beyond 16 bits.  The bytes it
+ * takes; 0: it is none. */
+static size_t add_escaped(struct tokens *t, const char *p, size_t n)
+{
+    int high = n >= 6 ? hex4(p + 2) : -1, low = -1;
+
+    if (high < 0)
+        return 0;
+    if (high >= 0xd800 && high < 0xdc00 && n >= 12 && p[6] == '\\' &&
+        p[7] == 'u')
+        low = hex4(p + 8);
+    if (low >= 0xdc00 && low < 0xe000) {
+        beyond(t, 0x10000 + (uint32_t)((high - 0xd800) << 10 | (low - 0xdc00)));
+        return 12;
+    }
+    if (high < 0x80)
+        ascii(t, (unsigned char)high);
+    else
+        beyond(t, (uint32_t)high);
+    return 6;
+}
+
+/* What a JSON string stands for. */
 static void add_string(struct tokens *t, pbay_str json)
 {
-    size_t from = 1;
+    size_t i = 1, from = 1, end = json.n - 1;
 
     if (pbay_json_type(json) != 's' || json.n < 2)
         return;
-    for (size_t i = 1; i + 1 < json.n; i++) {
-        if (json.p[i] != '\\')
+    while (i < end) {
+        size_t taken = 2;
+        if (json.p[i] != '\\') {
+            i++;
             continue;
-        tokens_add(t, str_n(json.p + from, i - from));
-        i++;
-        if (json.p[i] == 'n' || json.p[i] == 't')
-            tokens_add(t, STR("\n"));
-        else if (json.p[i] == 'u') {
-            /* Han, most often, where somebody escapes at all. */
-            t->fixed += HAN;
-            i += i + 5 < json.n ? 4 : 0;
-        } else {
-            tokens_add(t, str_n(json.p + i, 1));
         }
-        from = i + 1;
+        tokens_add(t, str_n(json.p + from, i - from));
+        if (i + 1 < end && json.p[i + 1] == 'u')
+            taken = add_escaped(t, json.p + i, end - i);
+        else if (i + 1 < end)
+            ascii(t, strchr("nrtbf", json.p[i + 1])
+                         ? '\n'
+                         : (unsigned char)json.p[i + 1]);
+        i += taken ? taken : 2;
+        from = i < end ? i : end;
     }
-    if (from + 1 < json.n)
-        tokens_add(t, str_n(json.p + from, json.n - 1 - from));
+    tokens_add(t, str_n(json.p + from, end - from));
+}
+
+/* Files and sound by their size: what is in them is not looked at. */
+static uint64_t of_bytes(pbay_str base64)
+{
+    return pbay_json_type(base64) == 's' ? base64.n / 4 * 3 / TOKENS_FILE_BYTES
+                                         : 0;
 }
 
 static uint64_t add_part(struct tokens *t, pbay_str part)
 {
     pbay_str image = pbay_json_get(part, "image_url");
+    uint64_t n =
+        of_bytes(pbay_json_get(pbay_json_get(part, "file"), "file_data")) +
+        of_bytes(pbay_json_get(pbay_json_get(part, "input_audio"), "data"));
 
     add_string(t, pbay_json_get(part, "text"));
     if (!image.p)
-        return 0;
-    return pbay_json_is(pbay_json_get(image, "detail"), "low")
-               ? TOKENS_IMAGE_LOW
-               : TOKENS_IMAGE;
+        return n;
+    return n + (pbay_json_is(pbay_json_get(image, "detail"), "low")
+                    ? TOKENS_IMAGE_LOW
+                    : TOKENS_IMAGE);
 }
 
 static uint64_t add_message(struct tokens *t, pbay_str message)

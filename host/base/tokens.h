@@ -40,10 +40,13 @@ uint64_t tokens_of(pbay_str text);
 
 /* Of a canonical chat body (well-formed JSON): the texts of its messages with
  * what frames them, its tools and its schema, and TOKENS_IMAGE for each picture
- * that is not asked for in low detail, which is TOKENS_IMAGE_LOW. */
-#define TOKENS_IMAGE     765
-#define TOKENS_IMAGE_LOW 85
-#define TOKENS_MESSAGE   4
+ * that is not asked for in low detail, which is TOKENS_IMAGE_LOW.  A file or a
+ * sound within the request counts one for TOKENS_FILE_BYTES bytes, which is no
+ * more than an order of magnitude; one that is only named counts nothing. */
+#define TOKENS_FILE_BYTES 8
+#define TOKENS_IMAGE      765
+#define TOKENS_IMAGE_LOW  85
+#define TOKENS_MESSAGE    4
 uint64_t tokens_of_chat(const pbay_kv *members, size_t n);
 
 #endif

@@ -3,7 +3,7 @@
 so; an error where the request is wrong."""
 import json
 
-from harness import Host, Upstream, main, openai_at, send_json
+from harness import Host, Upstream, main, openai_at, read_all, send_json
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 20  # 200 tokens
 
@@ -77,6 +77,31 @@ def test_tools_and_pictures_count():
         tools = count(host, "up/m", tools=[tool])[2]["input_tokens"]
         assert seen - plain == 765, (plain, seen)
         assert 180 <= tools - plain <= 270, (plain, tools)
+
+
+def test_escapes_and_files():
+    """A text costs the same however its JSON is written, and a file something."""
+    text = "Съешь ещё этих мягких французских булок. 你好 😀 \"x\"\n" * 10
+    pdf = [{"type": "text", "text": "hi"}, {"type": "document", "source": {
+        "type": "base64", "media_type": "application/pdf",
+        "data": "QUJD" * 20000}}]
+    up = Upstream()
+    with up, Host(providers=openai_at(up.url)) as host:
+        plain = json.dumps(body("up/m", text), ensure_ascii=False)
+        escaped = json.dumps(body("up/m", text))
+        assert len(escaped) > len(plain) + 500
+        numbers = []
+        for raw in (plain, escaped):
+            s = host.connect()
+            raw = raw.encode()
+            s.sendall(b"POST /v1/messages/count_tokens HTTP/1.1\r\nHost: x\r\n"
+                      b"Connection: close\r\nContent-Type: application/json\r\n"
+                      b"Content-Length: %d\r\n\r\n" % len(raw) + raw)
+            numbers.append(json.loads(read_all(s).partition(b"\r\n\r\n")[2])
+                           ["input_tokens"])
+        assert numbers[0] == numbers[1] > 150, numbers
+        n = count(host, "up/m", text=pdf)[2]["input_tokens"]
+        assert 5000 <= n <= 10000, n
 
 
 if __name__ == "__main__":
