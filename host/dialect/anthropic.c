@@ -9,10 +9,8 @@
 
 #include "base/limits.h"
 #include "base/str.h"
-#include "base/tokens.h"
 #include "dialect/anthropic_in.h"
 #include "dialect/anthropic_out.h"
-#include "manager/count.h"
 #include <patchbay/json.h>
 
 /* --- the form of an answer ----------------------------------------------- */
@@ -118,96 +116,16 @@ static void messages(struct dialog *x, pbay_str body)
         dl_chat(x);
 }
 
-/* --- counting ------------------------------------------------------------ */
-
-static void count_begin(void *arg, const struct call_head *h,
-                        const struct call_report *r)
-{
-    struct dialog *x = arg;
-
-    (void)h;
-    dl_route_headers(x, r);
-}
-
-static void count_bytes(void *arg, pbay_str raw)
-{
-    (void)arg;
-    (void)raw; /* never: only events are asked for */
-}
-
-static void count_event(void *arg, const pbay_event *ev)
-{
-    struct dialog *x = arg;
-
-    if (ev->type == PBAY_EV_ITEM && str_is(ev->name, "count") &&
-        pbay_json_type(pbay_json_get(ev->json, "input_tokens")) == 'n') {
-        buf_done(&x->whole);
-        buf_init(&x->whole, LIM_KIB(4));
-        buf_addc(&x->whole, "{\"input_tokens\":");
-        buf_add(&x->whole, pbay_json_get(ev->json, "input_tokens"));
-        buf_addc(&x->whole, "}");
-    }
-}
-
-/* The provider cannot count, or cannot be reached: then the host does. */
-static bool estimate(struct dialog *x, const struct err *e)
-{
-    struct buf b;
-
-    if (!count_may_estimate(e))
-        return false;
-    x->n_headers = 0;
-    dl_route_headers(x, NULL);
-    dl_add_header(x, "x-patchbay-estimate", STR("true"));
-    buf_init(&b, LIM_KIB(1));
-    buf_printf(&b, "{\"input_tokens\":%llu}",
-               (unsigned long long)tokens_of_chat(x->members, x->n_members));
-    dl_json(x, 200, buf_str(&b));
-    buf_done(&b);
-    return true;
-}
-
-static void count_end(void *arg, const struct err *e,
-                      const struct call_report *r)
-{
-    struct dialog *x = arg;
-    struct err none;
-
-    x->call = NULL;
-    if (!e && !x->whole.n) {
-        err_clear(&none);
-        err_set(&none, PBAY_E_PROTOCOL, "the provider counted nothing");
-        e = &none;
-    }
-    if (e && estimate(x, e))
-        return;
-    if (e) {
-        x->n_headers = 0;
-        dl_route_headers(x, r);
-        dl_error(x, e);
-    } else {
-        dl_json(x, 200, buf_str(&x->whole));
-    }
-}
-
-static const struct call_sink count_sink = {count_begin, count_bytes,
-                                            count_event, count_end};
-
 static void count(struct dialog *x, pbay_str body)
 {
     struct call_body canonical;
     struct err e;
 
     err_clear(&e);
-    if (read_body(x, body, &e) < 0 || translate(x, &canonical, &e) < 0) {
+    if (read_body(x, body, &e) < 0 || translate(x, &canonical, &e) < 0)
         dl_error(x, &e);
-        return;
-    }
-    /* Counted by events whatever the provider speaks: there is one number. */
-    dl_use_body(x, &canonical);
-    x->stream = false;
-    x->instead = estimate;
-    dl_start(x, &count_sink, PBAY_WANT(PBAY_EV_ITEM));
+    else
+        dl_count(x, &canonical, "{\"input_tokens\":", "}");
 }
 
 /* --- models -------------------------------------------------------------- */

@@ -2,7 +2,6 @@
 /* Anthropic messages requests, translated; the table is in anthropic_in.h. */
 #include "dialect/anthropic_in.h"
 
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/str.h"
-#include "dialect/anthropic_out.h"
+#include "dialect/opaque.h"
 #include <patchbay/json.h>
 
 typedef struct json_object js;
@@ -235,40 +234,16 @@ struct assistant {
     js *msg, *parts, *calls, *blocks;
 };
 
-/* What one of our answers wrapped for the way through the client. */
-static js *unwrap(const char *data)
-{
-    size_t n = strlen(data) - strlen(AN_OPAQUE);
-    char *raw;
-    js *v = NULL;
-    int len;
-
-    data += strlen(AN_OPAQUE);
-    if (n > INT32_MAX / 2 || !(raw = malloc(n + 4)))
-        return NULL;
-    len = EVP_DecodeBlock((unsigned char *)raw, (const unsigned char *)data,
-                          (int)n);
-    while (len > 0 && n && data[n - 1] == '=') {
-        len--;
-        n--;
-    }
-    if (len > 0 &&
-        js_parse(str_n(raw, (size_t)len), PBAY_JSON_DEPTH, &v, NULL) < 0)
-        v = NULL;
-    free(raw);
-    return v;
-}
-
 static int read_thought(struct in *in, js *block, js *blocks)
 {
     const char *data = js_cstr(block, "data", "");
     js *inner;
 
-    if (strncmp(data, AN_OPAQUE, strlen(AN_OPAQUE)) != 0) {
+    if (!opaque_is(data)) {
         json_object_array_add(blocks, json_object_get(block));
         return 0;
     }
-    inner = unwrap(data);
+    inner = opaque_unwrap(data);
     if (!inner)
         return bad(in, in->where,
                    "a redacted_thinking block was changed on "

@@ -2,13 +2,13 @@
 /* Anthropic messages out of events; see anthropic_out.h for the rules. */
 #include "dialect/anthropic_out.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "dialect/opaque.h"
 #include <patchbay/json.h>
 
 #define TOOLS_MAX 128
@@ -301,16 +301,9 @@ static int call_event(struct an_render *r, const pbay_event *ev, struct buf *o)
 
 static int wrap_opaque(pbay_str json, struct buf *b)
 {
-    size_t need = (json.n + 2) / 3 * 4;
-    char *at;
-    int rc =
-        buf_addc(b, "{\"type\":\"redacted_thinking\",\"data\":\"" AN_OPAQUE);
-
-    if (rc || json.n > INT32_MAX / 2 || !(at = buf_space(b, need + 1)))
+    if (buf_addc(b, "{\"type\":\"redacted_thinking\",\"data\":\"") < 0 ||
+        opaque_wrap(json, b) < 0)
         return -1;
-    EVP_EncodeBlock((unsigned char *)at, (const unsigned char *)json.p,
-                    (int)json.n);
-    buf_grew(b, need);
     return buf_addc(b, "\"}");
 }
 

@@ -6,7 +6,7 @@
  * Blocks are open one at a time, in order.  Fragments of a tool call that come
  * while another block is open are kept and follow whole.  A block that must
  * come back unchanged goes out as it is where it is one of Anthropic's, else as
- * redacted_thinking with its bytes inside (AN_OPAQUE and base64).
+ * redacted_thinking with its bytes inside (opaque.h).
  *
  * One answer, one thread. */
 #ifndef PB_DIALECT_ANTHROPIC_OUT_H
@@ -17,8 +17,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include <patchbay/event.h>
-
-#define AN_OPAQUE "patchbay:"
 
 struct an_render;
 

@@ -23,7 +23,7 @@ static void show_begin(struct dialog *x, const struct call_head *h)
 {
     struct buf out;
 
-    buf_init(&out, LIM_KIB(16));
+    buf_init(&out, LIM_HTTP_BODY * 3); /* it may repeat the request */
     if (!x->render ||
         x->form->begin(x->render, h->reply_id, h->model, &out) < 0)
         x->lost = true;
@@ -132,7 +132,7 @@ static void end_broken(struct dialog *x, const struct err *e)
     struct buf out;
     int rc;
 
-    buf_init(&out, LIM_KIB(64));
+    buf_init(&out, LIM_REPLY * 2); /* it may repeat the answer so far */
     rc = x->form->broken ? x->form->broken(x, e, &out) : put_broken(x, e, &out);
     if (rc < 0) {
         http_reply_abort(x->req);

@@ -117,6 +117,12 @@ void dl_bad(struct err *e, const char *param, const char *code, const char *fmt,
 /* Run the chat that x describes and show it in x->form. */
 void dl_chat(struct dialog *x);
 
+/* --- counting.c --- */
+/* How many tokens is that chat?  The number, between `before` and `after`, is
+ * the reply; the provider's, or the host's estimate where it can't be had. */
+void dl_count(struct dialog *x, const struct call_body *canonical,
+              const char *before, const char *after);
+
 /* --- front.c --- */
 /* Start the call of x, or find its answer; on failure the error is the reply.
  */

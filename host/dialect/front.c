@@ -12,6 +12,7 @@
 #include "dialect/openai.h"
 #include "dialect/ops.h"
 #include "dialect/raw.h"
+#include "dialect/responses.h"
 
 static void health(struct dialog *x);
 
@@ -24,7 +25,7 @@ static const struct dl_route own_routes[] = {
 
 static const struct dl_route *const tables[] = {
     oa_routes,  an_routes,  ol_routes, cp_routes,
-    ops_routes, raw_routes, own_routes};
+    rs_routes,  ops_routes, raw_routes, own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first
  * that fits. */

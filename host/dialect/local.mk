@@ -5,16 +5,21 @@ host_sources += \
 	host/dialect/completions.c host/dialect/completions.h \
 	host/dialect/completions_in.c host/dialect/completions_in.h \
 	host/dialect/completions_out.c \
+	host/dialect/counting.c \
 	host/dialect/dialect.h host/dialect/front.c \
 	host/dialect/dialog.c host/dialect/dialog.h \
 	host/dialect/anthropic.c host/dialect/anthropic.h \
 	host/dialect/anthropic_in.c host/dialect/anthropic_in.h \
 	host/dialect/anthropic_out.c host/dialect/anthropic_out.h \
+	host/dialect/opaque.c host/dialect/opaque.h \
 	host/dialect/ops.c host/dialect/ops.h host/dialect/ops_int.h \
 	host/dialect/ops_models.c \
 	host/dialect/ops_pull.c \
 	host/dialect/raw.c host/dialect/raw.h host/dialect/raw_headers.c \
 	host/dialect/raw_path.c host/dialect/raw_path.h \
+	host/dialect/responses.c host/dialect/responses.h \
+	host/dialect/responses_in.c host/dialect/responses_in.h \
+	host/dialect/responses_items.c host/dialect/responses_out.c \
 	host/dialect/spool.c host/dialect/spool.h \
 	host/dialect/ollama.c host/dialect/ollama.h \
 	host/dialect/ollama_calls.c host/dialect/ollama_calls.h \

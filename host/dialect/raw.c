@@ -250,15 +250,14 @@ static void on_whole(struct http_req *req, pbay_str body)
 /* --- the door ------------------------------------------------------------ */
 
 static const struct instance *find(struct dialog *x, struct upload *u,
-                                   struct err *e)
+                                   pbay_str path, struct err *e)
 {
     const struct snapshot *s = x->d->manager->current;
     const struct instance *in;
     const char *why = NULL;
     pbay_str name;
 
-    if (raw_path(x->req->head->path, &x->req->arena, &name, &u->path, &why) <
-        0) {
+    if (raw_path(path, &x->req->arena, &name, &u->path, &why) < 0) {
         dl_bad(e, "path", "invalid_path", "%s", why);
         return NULL;
     }
@@ -278,7 +277,7 @@ static const struct instance *find(struct dialog *x, struct upload *u,
     return NULL;
 }
 
-static void handle(struct dialog *x)
+void raw_open(struct dialog *x, pbay_str path)
 {
     const struct config *cfg = x->d->manager->current->cfg;
     struct upload *u = arena_alloc(&x->req->arena, sizeof(*u));
@@ -288,11 +287,12 @@ static void handle(struct dialog *x)
     struct err e;
 
     err_clear(&e);
+    x->form = &raw_form;
     if (!u) {
         fail(x, ERR_INTERNAL, "out of memory");
         return;
     }
-    in = find(x, u, &e);
+    in = find(x, u, path, &e);
     if (!in) {
         dl_error(x, &e);
         return;
@@ -316,6 +316,11 @@ static void handle(struct dialog *x)
         /* The spool ends it first, with an error that says what to change. */
         http_req_take_upload(x->req, (uint64_t)cfg->max_upload + LIM_MIB(1));
     }
+}
+
+static void handle(struct dialog *x)
+{
+    raw_open(x, x->req->head->path);
 }
 
 const struct dl_route raw_routes[] = {

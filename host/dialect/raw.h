@@ -9,6 +9,10 @@
 
 extern const struct dl_route raw_routes[];
 
+/* The same for a path of that form, "/raw/NAME/...", in the place of the
+ * request's own. */
+void raw_open(struct dialog *x, pbay_str path);
+
 /* A client's header that does not go up.  connection: the value of that header,
  * which may name further ones. */
 bool raw_drops(pbay_str name, pbay_str connection);

@@ -278,16 +278,6 @@ void at_heard(attempt *a)
     timer_set(&a->timer, a->m->loop->clock, idle_ms(a), at_on_timer, a);
 }
 
-static bool speaks(const pbay_codec *c, pbay_str dialect)
-{
-    pbay_str rest = PBAY_HAS(c, dialects) ? c->dialects : STR_NONE;
-
-    while (dialect.n && rest.p)
-        if (str_eq(str_cut(&rest, ' '), dialect))
-            return true;
-    return false;
-}
-
 /* The body as this target wants it: the client's own, or the canonical one. */
 static int take_body(attempt *a, const struct call_request *r, bool pass,
                      struct call_body *body)
@@ -305,11 +295,17 @@ static int take_body(attempt *a, const struct call_request *r, bool pass,
     return -1;
 }
 
+static void want_always(attempt *a, uint32_t want)
+{
+    a->req.want = want | PBAY_WANT(PBAY_EV_USAGE) | PBAY_WANT(PBAY_EV_ERROR) |
+                  PBAY_WANT(PBAY_EV_STOP) | PBAY_WANT(PBAY_EV_CONTENT);
+}
+
 static int fill_request(attempt *a, const struct target *t,
                         const struct call_request *r, unsigned number)
 {
     bool pass = a->codec && !r->no_pass &&
-                (r->op == PBAY_OP_RAW || speaks(a->codec, r->dialect));
+                (r->op == PBAY_OP_RAW || instance_speaks(a->inst, r->dialect));
     struct call_body body;
 
     if (take_body(a, r, pass, &body) < 0)
@@ -318,7 +314,6 @@ static int fill_request(attempt *a, const struct target *t,
         .size = sizeof(a->req),
         .op = (uint32_t)r->op,
         .flags = (r->stream ? PBAY_RQ_STREAM : 0u) | (pass ? PBAY_RQ_PASS : 0u),
-        .want = r->want,
         .attempt = number,
         .id = r->id,
         .model = arena_dup(&a->arena, t->model),
@@ -334,10 +329,23 @@ static int fill_request(attempt *a, const struct target *t,
         .members = body.members,
         .n_members = body.n_members,
     };
-    if (pass)
-        a->req.want = PBAY_WANT(PBAY_EV_BEGIN);
-    a->req.want |= PBAY_WANT(PBAY_EV_USAGE) | PBAY_WANT(PBAY_EV_ERROR) |
-                   PBAY_WANT(PBAY_EV_STOP) | PBAY_WANT(PBAY_EV_CONTENT);
+    want_always(a, pass ? PBAY_WANT(PBAY_EV_BEGIN) : r->want);
+    return 0;
+}
+
+int at_unpass(attempt *a)
+{
+    struct call_body body;
+
+    if (take_body(a, a->ask, false, &body) < 0)
+        return -1;
+    a->req.flags &= ~(uint32_t)PBAY_RQ_PASS;
+    a->req.dialect = STR("canonical/1");
+    a->req.body = body.text;
+    a->req.members = body.members;
+    a->req.n_members = body.n_members;
+    want_always(a, a->ask->want);
+    memset(a->state, 0, a->codec->state_size);
     return 0;
 }
 

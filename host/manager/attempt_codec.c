@@ -182,10 +182,14 @@ static int proposed_framing(const attempt *a, pbay_str content_type)
 /* A raw reply may be a file, or a part of one. */
 static bool raw_may_pass(pbay_str name)
 {
-    static const char *const allowed[] = {
-        "content-disposition", "content-encoding", "content-range",
-        "accept-ranges",       "etag",             "last-modified",
-        "x-request-id",        "request-id"};
+    static const char *const allowed[] = {"content-disposition",
+                                          "content-encoding",
+                                          "content-range",
+                                          "accept-ranges",
+                                          "etag",
+                                          "last-modified",
+                                          "x-request-id",
+                                          "request-id"};
     for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
         if (str_is(name, allowed[i]))
             return true;
@@ -406,10 +410,8 @@ static const struct tx_ops codec_tx_ops = {tx_on_head, tx_on_data, tx_on_end};
 
 /* --- starting ------------------------------------------------------------ */
 
-void at_exchange_begin(attempt *a)
+static pbay_rc build_once(attempt *a)
 {
-    struct tx_request tr;
-    const char *why = NULL;
     pbay_rc rc;
     int64_t t;
 
@@ -420,6 +422,28 @@ void at_exchange_begin(attempt *a)
     rc = a->codec->build(a->inst->inst, a->state, a, &a->req, &a->x);
     a->no_memory |= rc == PBAY_NOMEM;
     codec_leave(a, "build", t);
+    return rc;
+}
+
+/* A codec may list a dialect that not each of its instances takes. */
+static pbay_rc build(attempt *a)
+{
+    pbay_rc rc = build_once(a);
+
+    if (rc != PBAY_NOSYS || !(a->req.flags & PBAY_RQ_PASS) ||
+        a->req.op == PBAY_OP_RAW || a->silent || a->ended)
+        return rc;
+    if (at_unpass(a) < 0)
+        return PBAY_FAIL; /* the error is there, or memory is out */
+    return build_once(a);
+}
+
+void at_exchange_begin(attempt *a)
+{
+    struct tx_request tr;
+    const char *why = NULL;
+    pbay_rc rc = build(a);
+
     if (a->silent || a->ended)
         return;
     if (rc < 0 || at_gone_wrong(a)) {

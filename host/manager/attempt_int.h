@@ -81,6 +81,9 @@ void at_on_timer(void *arg);
 
 /* Its place is taken: begin. */
 void at_begin(attempt *a);
+/* From the client's own body to the canonical one, before anything was sent.
+ * 0, or -1 (and the error, unless memory is out). */
+int at_unpass(attempt *a);
 
 /* --- attempt_admit.c --- */
 /* at_begin(), when the limits have a place for it, or its end. */

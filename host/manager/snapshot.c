@@ -182,3 +182,14 @@ struct instance *snapshot_find(const struct snapshot *s, pbay_str name)
             return s->instances[i];
     return NULL;
 }
+
+bool instance_speaks(const struct instance *in, pbay_str dialect)
+{
+    const pbay_codec *c = in->codec;
+    pbay_str rest = c && PBAY_HAS(c, dialects) ? c->dialects : STR_NONE;
+
+    while (dialect.n && rest.p)
+        if (str_eq(str_cut(&rest, ' '), dialect))
+            return true;
+    return false;
+}

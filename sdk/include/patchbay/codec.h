@@ -111,7 +111,10 @@ typedef struct pbay_codec {
     pbay_str dialects;   /* taken as they are, separated by spaces:
                           * "openai.chat/1 openai.embeddings/1"; "" for none */
     /* [call] Describe the exchange.  PBAY_OK; PBAY_FAIL after an ERROR event
-     * when the request can't be put to this provider; PBAY_NOSYS. */
+     * when the request can't be put to this provider; PBAY_NOSYS when it has no
+     * such operation.  PBAY_NOSYS to a chat with PBAY_RQ_PASS: this instance
+     * does not take that dialect after all; build() is called once more with
+     * the canonical body and the state zeroed, without finish() between. */
     pbay_rc (*build)(void *inst, void *st, pbay_call *call,
                      const pbay_request *req, pbay_exchange *x);
     /* [call] The response's head, for every status.  May be NULL. */

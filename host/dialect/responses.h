@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenAI's Responses API.
+ * Source: https://platform.openai.com/docs/api-reference/responses and
+ * .../responses-streaming.
+ *
+ * Answers out of events: text and refusals become message items, visible
+ * reasoning the summary of a reasoning item, blocks that must come back
+ * unchanged that item's encrypted_content (opaque.h), calls function_call
+ * items. Calls stay open until the end, since their fragments may come in
+ * turns.  A stream that fails ends with "error" and "response.failed", never
+ * with "response.completed". */
+#ifndef PB_DIALECT_RESPONSES_H
+#define PB_DIALECT_RESPONSES_H
+
+#include "dialect/dialog.h"
+
+/* responses.c: its URLs. */
+extern const struct dl_route rs_routes[];
+/* responses_out.c: how a chat's answer looks. */
+extern const struct chat_form rs_form;
+
+#endif
