@@ -170,7 +170,8 @@ static int put_usage(const pbay_usage *u, struct buf *o)
 
     return buf_printf(
         o,
-        "{\"input_tokens\":%llu,\"input_tokens_details\":{\"cached_tokens\":"
+        ",\"usage\":{\"input_tokens\":%llu,\"input_tokens_details\":{\"cached_"
+        "tokens\":"
         "%llu,\"cache_write_tokens\":%llu},\"output_tokens\":%llu,"
         "\"output_tokens_details\":{\"reasoning_tokens\":%llu},"
         "\"total_tokens\":%llu}",
@@ -216,12 +217,10 @@ static int put_echo(const struct rs_render *r, struct buf *o)
 
 static int put_error(const struct err *e, struct buf *o)
 {
-    const struct err_class *ec = err_class(e->kind);
-    int rc = buf_addc(o, "{\"code\":");
+    int rc = buf_printf(o, "{\"code\":\"%s\",\"message\":",
+                        e->kind == PBAY_E_RATE ? "rate_limit_exceeded"
+                                               : "server_error");
 
-    rc |=
-        buf_json(o, str_c(ec->openai_code ? ec->openai_code : "server_error"));
-    rc |= buf_addc(o, ",\"message\":");
     rc |= buf_json(o, str_c(err_text(e)));
     return rc | buf_addc(o, "}");
 }
@@ -232,11 +231,10 @@ static const char *missing(const struct rs_render *r)
     switch (r->stop) {
     case PBAY_STOP_LENGTH:
     case PBAY_STOP_CONTEXT:
+    case PBAY_STOP_PAUSE: /* this API has no nearer word */
         return "max_output_tokens";
     case PBAY_STOP_FILTER:
         return "content_filter";
-    case PBAY_STOP_PAUSE:
-        return "max_messages";
     default:
         return NULL;
     }
@@ -275,8 +273,8 @@ static int put_response(const struct rs_render *r, const char *status,
     rc |= put_output(r, "incomplete", o);
     rc |= put_echo(r, o);
     rc |= buf_addc(o, ",\"background\":false,\"previous_response_id\":null,"
-                      "\"store\":false,\"truncation\":\"disabled\",\"usage\":");
-    rc |= usage && usage->known ? put_usage(usage, o) : buf_addc(o, "null");
+                      "\"store\":false,\"truncation\":\"disabled\"");
+    rc |= usage && usage->known ? put_usage(usage, o) : 0;
     return rc | buf_addc(o, "}");
 }
 

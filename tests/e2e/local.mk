@@ -32,6 +32,7 @@ e2e_py = \
 	tests/e2e/provider_ollama.py \
 	tests/e2e/provider_openrouter.py \
 	tests/e2e/raw_door.py \
+	tests/e2e/responses_sdk.py \
 	tests/e2e/retry.py \
 	tests/e2e/routes.py \
 	tests/e2e/soak.py \
@@ -57,7 +58,9 @@ EXTRA_DIST += $(e2e_py) \
 	tests/e2e/openai_sdk.mjs \
 	tests/e2e/openai_sdk.py \
 	tests/e2e/openai_sdk_client.py \
-	tests/e2e/openai_upstream.py
+	tests/e2e/openai_upstream.py \
+	tests/e2e/responses_sdk.mjs \
+	tests/e2e/responses_sdk_client.py
 
 # The command line.
 cli_tests = \

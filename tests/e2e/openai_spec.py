@@ -217,5 +217,39 @@ def test_translated_answers():
             assert faults("ErrorResponse", json.loads(reply)) == [], reply
 
 
+def test_responses():
+    tools = [{"type": "function", "name": "f", "parameters": SCHEMA,
+              "strict": True}]
+    asked = [{"model": "loopback/echo", "input": "x", "metadata": {"a": "b"}},
+             {"model": "loopback/tool", "input": [
+                 {"role": "user", "content": "x"}], "tools": tools,
+              "tool_choice": {"type": "function", "name": "f"}},
+             {"model": "loopback/reason", "input": "x", "instructions": "y",
+              "reasoning": {"effort": "low", "summary": "auto"}},
+             {"model": "loopback/refuse", "input": "x"},
+             {"model": "loopback/json", "input": "x", "text": {"format": {
+                 "type": "json_schema", "name": "n", "schema": SCHEMA}}},
+             {"model": "loopback/lorem?length=50", "input": "x",
+              "max_output_tokens": 20},
+             {"model": "loopback/lorem?fault=cut@3&length=50", "input": "x"}]
+    seen = set()
+    with Host(providers=LOOPBACK) as host:
+        for body in asked:
+            assert faults("CreateResponse", body) == [], body
+            status, _, whole = host.post("/v1/responses", body)
+            if "cut" in body["model"]:
+                assert status >= 500, status
+                assert faults("ErrorResponse", json.loads(whole)) == [], whole
+            else:
+                assert faults("Response", json.loads(whole)) == [], whole
+            for e in sse(host.post("/v1/responses",
+                                   dict(body, stream=True))[2]):
+                assert faults("ResponseStreamEvent", json.loads(e)) == [], e
+                seen.add(json.loads(e)["type"])
+    assert faults("Response", {"object": "response"})
+    assert faults("ResponseStreamEvent", {"type": "response.completed"})
+    assert len(seen) > 15, seen
+
+
 if __name__ == "__main__":
     main(globals())

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz target: requests of Anthropic's messages and of legacy completions.  Any
- * body must be refused with words or become a canonical chat whose messages
- * have roles, and whose tool results name a call; the estimator of tokens must
- * take whatever came out, and give the same for a text cut into pieces.
+/* Fuzz target: requests of Anthropic's messages, of OpenAI's Responses and of
+ * legacy completions.  Any body must be refused with words or become a
+ * canonical chat whose messages have roles, and whose tool results name a call;
+ * the estimator of tokens must take whatever came out, and give the same for a
+ * text cut into pieces.
  *
  * Input: a byte that chooses which of them, then the body. */
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/tokens.h"
 #include "dialect/anthropic_in.h"
 #include "dialect/completions_in.h"
+#include "dialect/responses_in.h"
 #include <patchbay/json.h>
 
 #include "fuzz.h"
@@ -42,6 +44,18 @@ const struct fuzz_seed fuzz_seeds[] = {
         "\"json_schema\",\"schema\":{}}},\"metadata\":{\"user_id\":\"u\"}}"),
     SEED("c{\"model\":\"m\",\"prompt\":[\"p\"],\"max_tokens\":3,\"n\":2,"
          "\"best_of\":2,\"echo\":false,\"stop\":\"x\",\"suffix\":\"\"}"),
+    SEED("r{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":"
+         "\"input_text\",\"text\":\"t\"},{\"type\":\"input_image\","
+         "\"image_url\":\"u\"}]},{\"type\":\"reasoning\","
+         "\"encrypted_content\":\"patchbay:e30=\"},{\"type\":"
+         "\"function_call\",\"call_id\":\"a\",\"name\":\"f\","
+         "\"arguments\":\"{}\"},{\"type\":\"function_call_output\","
+         "\"call_id\":\"a\",\"output\":\"o\"}],\"instructions\":\"i\"}"),
+    SEED("r{\"input\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":"
+         "\"f\",\"parameters\":{}}],\"tool_choice\":{\"type\":"
+         "\"function\",\"name\":\"f\"},\"text\":{\"format\":{\"type\":"
+         "\"json_schema\",\"schema\":{}}},\"reasoning\":{\"effort\":"
+         "\"low\"},\"include\":[\"reasoning.encrypted_content\"]}"),
     SEED("c{\"prompt\":\"\\ud83d\\ude00 \\u00fc\",\"stream\":true}"),
     {NULL, 0},
 };
@@ -88,8 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0; /* the front has refused it */
     err_clear(&e);
     buf_init(&out, LIM_MIB(1));
-    rc = data[0] == 'c' ? cp_to_canonical(body, &out, &e)
-                        : an_to_canonical(body, &out, &e);
+    rc = data[0] == 'c'   ? cp_to_canonical(body, &out, &e)
+         : data[0] == 'r' ? rs_to_canonical(body, &out, &e)
+                          : an_to_canonical(body, &out, &e);
     if (rc == 0) {
         FUZZ_CHECK(pbay_json_check(buf_str(&out), NULL) == 0);
         judge_messages(pbay_json_get(buf_str(&out), "messages"));

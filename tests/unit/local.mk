@@ -153,6 +153,10 @@ unit_tests += tests/unit/test_cli
 tests_unit_test_cli_CFLAGS = $(unit_cflags)
 tests_unit_test_cli_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_responses
+tests_unit_test_responses_CFLAGS = $(unit_cflags)
+tests_unit_test_responses_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_anthropic
 tests_unit_test_anthropic_CFLAGS = $(unit_cflags)
 tests_unit_test_anthropic_LDADD = $(unit_ldadd)
