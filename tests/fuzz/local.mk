@@ -104,3 +104,10 @@ tests_fuzz_fuzz_dialect_in_SOURCES = tests/fuzz/fuzz_dialect_in.c \
 	$(fuzz_runner)
 tests_fuzz_fuzz_dialect_in_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_dialect_in
+
+# The JSON Schema validator.
+check_PROGRAMS += tests/fuzz/fuzz_schema
+TESTS += tests/fuzz/fuzz_schema
+tests_fuzz_fuzz_schema_SOURCES = tests/fuzz/fuzz_schema.c $(fuzz_runner)
+tests_fuzz_fuzz_schema_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_schema

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* The validator against the public JSON-Schema-Test-Suite (draft 2020-12), a
+ * copy of which is in suite/.  Of every file, each group of tests either passes
+ * whole, or its schema is refused for the reason that is expected of this
+ * file, as often as expected: a keyword that is claimed cannot quietly become
+ * one that is not. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "text/schema.h"
+#include <patchbay/json.h>
+
+#define OTHER_ID    "\"$id\" is not supported below the top"
+#define OUTSIDE     "leads out of it"
+#define UNEVALUATED "\"unevaluatedProperties\" is not supported"
+#define PROPERTY    "\\p{...} is not supported"
+
+static const struct file {
+    const char *name;
+    unsigned refused;   /* groups */
+    const char *why[3]; /* each refusal has one of them */
+} files[] = {
+    {"additionalProperties", 0, {NULL}},
+    {"allOf", 0, {NULL}},
+    {"anchor", 3, {OTHER_ID}},
+    {"anyOf", 0, {NULL}},
+    {"boolean_schema", 0, {NULL}},
+    {"const", 0, {NULL}},
+    {"contains", 0, {NULL}},
+    {"content", 0, {NULL}},
+    {"default", 0, {NULL}},
+    {"defs", 1, {OUTSIDE}},
+    {"dependentRequired", 0, {NULL}},
+    {"dependentSchemas", 0, {NULL}},
+    {"enum", 0, {NULL}},
+    {"exclusiveMaximum", 0, {NULL}},
+    {"exclusiveMinimum", 0, {NULL}},
+    {"if-then-else", 0, {NULL}},
+    {"infinite-loop-detection", 0, {NULL}},
+    {"items", 0, {NULL}},
+    {"maxContains", 0, {NULL}},
+    {"maxItems", 0, {NULL}},
+    {"maxLength", 0, {NULL}},
+    {"maxProperties", 0, {NULL}},
+    {"maximum", 0, {NULL}},
+    {"minContains", 0, {NULL}},
+    {"minItems", 0, {NULL}},
+    {"minLength", 0, {NULL}},
+    {"minProperties", 0, {NULL}},
+    {"minimum", 0, {NULL}},
+    {"multipleOf", 0, {NULL}},
+    {"not", 1, {UNEVALUATED}},
+    {"oneOf", 0, {NULL}},
+    {"pattern", 1, {PROPERTY}},
+    {"patternProperties", 1, {PROPERTY}},
+    {"prefixItems", 0, {NULL}},
+    {"properties", 0, {NULL}},
+    {"propertyNames", 0, {NULL}},
+    {"ref", 14, {OTHER_ID, OUTSIDE, UNEVALUATED}},
+    {"required", 0, {NULL}},
+    {"type", 0, {NULL}},
+    {"uniqueItems", 0, {NULL}},
+    {"optional/anchor", 0, {NULL}},
+    {"optional/bignum", 0, {NULL}},
+    {"optional/ecmascript-regex", 4, {PROPERTY}},
+    {"optional/float-overflow", 0, {NULL}},
+    {"optional/non-bmp-regex", 0, {NULL}},
+};
+
+static unsigned passed, groups, refused, wrong;
+
+static pbay_str member(pbay_str object, const char *name)
+{
+    return pbay_json_get(object, name);
+}
+
+static void complain(const struct file *f, pbay_str group, pbay_str test,
+                     const char *what)
+{
+    printf("%s: %.*s: %.*s: %s\n", f->name, STR_ARG(group), STR_ARG(test),
+           what);
+    wrong++;
+}
+
+static void run_test(const struct file *f, pbay_str group,
+                     const struct schema *s, pbay_str test)
+{
+    bool want = pbay_json_true(member(test, "valid"));
+    struct buf faults;
+    enum schema_result is;
+
+    buf_init(&faults, LIM_KIB(64));
+    is = schema_check(s, member(test, "data"), &faults);
+    if (is == SCHEMA_UNKNOWN)
+        complain(f, group, member(test, "description"), "gave up");
+    else if ((is == SCHEMA_VALID) != want)
+        complain(f, group, member(test, "description"),
+                 want ? "should be valid" : "should be invalid");
+    else if (is == SCHEMA_INVALID && !faults.n)
+        complain(f, group, member(test, "description"), "no word about why");
+    else if (is == SCHEMA_VALID && faults.n)
+        complain(f, group, member(test, "description"), "faults in the valid");
+    else
+        passed++;
+    buf_done(&faults);
+}
+
+static bool expected(const struct file *f, const char *why)
+{
+    for (size_t i = 0; i < 3 && f->why[i]; i++)
+        if (strstr(why, f->why[i]))
+            return true;
+    return false;
+}
+
+/* How many of its schemas are refused: 0 or 1. */
+static unsigned run_group(const struct file *f, pbay_str group)
+{
+    pbay_str name = member(group, "description"), test;
+    struct schema *s;
+    struct arena a;
+    char why[512];
+    size_t pos = 0;
+    unsigned no = 0;
+
+    groups++;
+    arena_init(&a, LIM_MIB(32));
+    if (schema_compile(member(group, "schema"), &a, &s, why, sizeof(why)) < 0) {
+        no = 1;
+        refused++;
+        if (!expected(f, why))
+            complain(f, name, STR("refused"), why);
+    } else {
+        while (pbay_json_next(member(group, "tests"), &pos, NULL, &test) > 0)
+            run_test(f, name, s, test);
+    }
+    arena_done(&a);
+    return no;
+}
+
+static void run_file(const struct file *f)
+{
+    char path[512];
+    const char *top = getenv("top_srcdir");
+    size_t pos = 0, n = 0;
+    char *p = NULL;
+    unsigned no = 0;
+    pbay_str text, group;
+
+    snprintf(path, sizeof(path), "%s/tests/schema/suite/%s.json",
+             top ? top : ".", f->name);
+    if (fs_read(path, LIM_MIB(4), &p, &n) < 0 ||
+        pbay_json_check(str_n(p, n), NULL) < 0) {
+        printf("%s cannot be read\n", path);
+        wrong++;
+        free(p);
+        return;
+    }
+    text = str_n(p, n);
+    while (pbay_json_next(text, &pos, NULL, &group) > 0)
+        no += run_group(f, group);
+    if (no != f->refused) {
+        printf("%s: %u schemas refused, %u expected\n", f->name, no,
+               f->refused);
+        wrong++;
+    }
+    free(p);
+}
+
+int main(void)
+{
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        run_file(&files[i]);
+    printf("%zu files, %u groups, %u tests passed, %u groups refused by name, "
+           "%u wrong\n",
+           sizeof(files) / sizeof(*files), groups, passed, refused, wrong);
+    return wrong != 0;
+}
