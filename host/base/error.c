@@ -159,6 +159,9 @@ static const struct err_class table[] = {
         N, N, N, N, N, REQUEST, 429, "rate_limit_error", "rate_limit_exceeded",
         "rate_limit_error", "The limit of the API key is used up; try again "
         "later."},
+    {ERR_SCHEMA, "schema",
+        N, Y, N, N, N, REQUEST, 502, SERVER, "schema_violation",
+        "api_error", "The answer does not match the request's JSON schema."},
     {.kind = ERR_NONE},
 };
 /* clang-format on */

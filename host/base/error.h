@@ -33,7 +33,8 @@ enum {
     ERR_BODY_TOO_LARGE,  /* the client's body */
     ERR_BAD_BODY,        /* the client's body is not what we can read */
     ERR_LIMIT,           /* a limit of our own for the target is used up */
-    ERR_KEY_LIMIT        /* that of the client's key */
+    ERR_KEY_LIMIT,       /* that of the client's key */
+    ERR_SCHEMA           /* the answer is not what its JSON schema asks for */
 };
 
 struct err_class {

@@ -102,6 +102,24 @@ struct cfg_cache {
     size_t size, max_entry; /* bytes of all answers kept, of one */
 };
 
+/* Answers that a JSON schema was asked for; see manager/guard.h. */
+enum cfg_schema_check {
+    SCHEMA_CHECK_OFF,
+    SCHEMA_CHECK_WARN,
+    SCHEMA_CHECK_ERROR,
+    SCHEMA_CHECK_REPAIR
+};
+enum cfg_schema_streams {
+    SCHEMA_STREAMS_WARN,
+    SCHEMA_STREAMS_ERROR,
+    SCHEMA_STREAMS_HOLD
+};
+struct cfg_structured {
+    enum cfg_schema_check check;
+    enum cfg_schema_streams streams;
+    bool pass_unsupported; /* schemas that cannot be checked */
+};
+
 /* How a route orders its targets. */
 enum cfg_strategy {
     STRATEGY_FALLBACK,         /* as they are written */
@@ -173,6 +191,7 @@ struct config {
     int64_t queue_ms;     /* at most so long */
     size_t max_upload, max_spool; /* raw door: one body, all files */
     struct cfg_cache cache;
+    struct cfg_structured structured;
     struct cfg_route *routes; /* and aliases */
     size_t n_routes;
     struct cfg_default_route default_route;

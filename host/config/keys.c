@@ -106,6 +106,22 @@ static const struct cfg_key keys[] = {
      "All answers kept together; the one unused for longest goes first."},
     {"cache", "max_entry", KEY_SIZE, "1M", "bytes", NULL, KIB(1), GIB(1),
      "One answer; a larger one is neither kept nor joined."},
+    /* --- structured_output --- */
+    {"structured_output", "check", KEY_STRING, "repair", NULL,
+     "off|warn|error|repair", 0, 0,
+     "Check the answers that a JSON schema was asked for. repair: what does not "
+     "match is asked for once more, then it is an error; error: it is one at "
+     "once; warn: it is passed on with a warning."},
+    {"structured_output", "streams", KEY_STRING, "error", NULL,
+     "warn|error|hold", 0, 0,
+     "Streamed answers, of which much is sent before all is known. error: they "
+     "end with an error in place of their end; warn: the log has a line; hold: "
+     "nothing is sent before the answer is whole and has been checked."},
+    {"structured_output", "unsupported", KEY_STRING, "refuse", NULL,
+     "refuse|pass", 0, 0,
+     "Schemas with keywords that are not checked here. refuse: the request is "
+     "an error that names the keyword; pass: the answer goes unchecked, with a "
+     "warning."},
     /* --- routes, aliases --- */
     {"routes[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
      "What clients send as model; \"default\" is for requests without one."},

@@ -23,6 +23,7 @@ host_sources += \
 	host/config/section.c \
 	host/config/server.c \
 	host/config/show.c \
+	host/config/structured.c \
 	host/config/template.c \
 	host/config/units.c \
 	host/config/url.c \

@@ -110,8 +110,9 @@ static enum env_mode environment(const struct section *s)
     return mode && strcmp(mode, "off") == 0 ? ENV_OFF : ENV_FILL;
 }
 
-static const char *const sections[] = {"server",  "log",  "cache",     "routes",
-                                       "aliases", "keys", "providers", NULL};
+static const char *const sections[] = {
+    "server", "log",       "cache", "structured_output", "routes", "aliases",
+    "keys",   "providers", NULL};
 
 bool is_top_section(const char *name)
 {
@@ -137,8 +138,8 @@ static void unknown_section(const struct section *root, const char *name)
                            "... }; };",
                            name);
     section_issue(root, true, name,
-                  "there is no such section (server, log, cache, routes, "
-                  "aliases, keys, providers)%s",
+                  "there is no such section (server, log, cache, "
+                  "structured_output, routes, aliases, keys, providers)%s",
                   hint);
 }
 

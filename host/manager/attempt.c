@@ -329,7 +329,7 @@ static int fill_request(attempt *a, const struct target *t,
         .members = body.members,
         .n_members = body.n_members,
     };
-    want_always(a, pass ? PBAY_WANT(PBAY_EV_BEGIN) : r->want);
+    want_always(a, pass ? PBAY_WANT(PBAY_EV_BEGIN) | r->watch : r->want);
     return 0;
 }
 

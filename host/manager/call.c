@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "manager/attempt.h"
+#include "manager/guard.h"
 #include "manager/health.h"
 #include "manager/router.h"
 #include "manager/tried.h"
@@ -50,6 +51,7 @@ struct call {
     unsigned tries;  /* of this target */
     int64_t wait_ms; /* until the same target again; -1: the next one, now */
     struct call_report report;
+    struct guard *guard; /* NULL: nothing to check */
     struct tried tried; /* targets that failed, before the one under way */
 };
 
@@ -89,6 +91,7 @@ static void call_destroy(struct call *c)
     c->m->active--;
     show_active(c->m);
     buf_done(&c->prelude);
+    guard_free(c->guard);
     arena_done(&c->arena);
     manager_release(c->m, c->snap);
     free(c->late);
@@ -157,6 +160,16 @@ static void settle_health(struct call *c, const struct err *e, bool given_up)
                    clock_now(c->m->loop->clock), e);
 }
 
+static void count_usage(struct call *c)
+{
+    struct instance_stats *st = stats(c);
+
+    if (c->report.usage.known & PBAY_U_INPUT)
+        bump(&st->input_tokens, c->report.usage.input);
+    if (c->report.usage.known & PBAY_U_OUTPUT)
+        bump(&st->output_tokens, c->report.usage.output);
+}
+
 static void finish(struct call *c, const struct err *e)
 {
     struct instance_stats *st = stats(c);
@@ -180,10 +193,8 @@ static void finish(struct call *c, const struct err *e)
     c->report.total_ms = elapsed(c);
     bump(e ? &st->failed : &st->ok, 1);
     bump(&st->active, (uint64_t)-1);
-    if (c->report.usage.known & PBAY_U_INPUT)
-        bump(&st->input_tokens, c->report.usage.input);
-    if (c->report.usage.known & PBAY_U_OUTPUT)
-        bump(&st->output_tokens, c->report.usage.output);
+    count_usage(c);
+    guard_total(c->guard, &c->report.usage);
     log_end(c, e);
     if (!c->cancelled)
         c->sink->end(c->arg, e, &c->report);
@@ -352,12 +363,19 @@ static void keep_usage(struct call *c, const pbay_usage *u)
         to->flags = u->flags;
 }
 
+static bool withheld(const struct call *c)
+{
+    return c->guard && guard_withholds(c->guard);
+}
+
 static void on_event(void *arg, const pbay_event *ev)
 {
     struct call *c = arg;
     pbay_event shown;
 
     enter(c);
+    if (c->guard)
+        guard_event(c->guard, ev);
     switch (ev->type) {
     case PBAY_EV_BEGIN:
         keep_begin(c, ev);
@@ -378,7 +396,7 @@ static void on_event(void *arg, const pbay_event *ev)
         content(c);
     }
     if (!attempt_passes(c->attempt) && !c->cancelled && c->begun &&
-        ev->type != PBAY_EV_CONTENT)
+        ev->type != PBAY_EV_CONTENT && !withheld(c))
         c->sink->event(c->arg, ev);
 out:
     leave(c);
@@ -389,7 +407,9 @@ static void on_bytes(void *arg, pbay_str raw)
     struct call *c = arg;
 
     enter(c);
-    if (c->begun) {
+    if (withheld(c)) {
+        /* It ends with an error. */
+    } else if (c->begun) {
         flush_prelude(c);
         if (!c->cancelled)
             c->sink->bytes(c->arg, raw);
@@ -403,10 +423,16 @@ static void on_bytes(void *arg, pbay_str raw)
     leave(c);
 }
 
+/* Does the client know of an answer already? */
+static bool known(const struct call *c)
+{
+    return c->begun && !guard_holds(c->guard);
+}
+
 /* A failure before the first content is invisible if another target may try. */
 static bool another(struct call *c, const struct err *e)
 {
-    if (c->begun || c->cancelled || c->at + 1 >= c->plan.n)
+    if (known(c) || c->cancelled || c->at + 1 >= c->plan.n)
         return false;
     return err_class(e->kind)->next_target;
 }
@@ -429,7 +455,7 @@ static int64_t again_after(struct call *c, const struct err *e)
                           .safe = repeatable(&c->req),
                           .left_ms = -1};
 
-    if (c->begun || c->cancelled || c->at + 1 < c->plan.n ||
+    if (known(c) || c->cancelled || c->at + 1 < c->plan.n ||
         q.cfg->max_attempts <= (int64_t)c->tries)
         return -1;
     if (c->m->health && health_look(c->m->health, t->instance->name, t->model,
@@ -459,13 +485,30 @@ static void pass_error_body(struct call *c, const struct err *e)
     free(clean);
 }
 
+/* The answer is whole, but not what its schema asks for: once more, if it may
+ * be, which is an attempt of its own. */
+static bool repair(struct call *c)
+{
+    if (c->cancelled || !guard_repairs(c->guard, &c->req, &c->report.usage))
+        return false;
+    count_usage(c);
+    c->wait_ms = 0;
+    c->retry = true;
+    return true;
+}
+
 static void on_end(void *arg, const struct err *e)
 {
     struct call *c = arg;
+    struct err bad;
 
     enter(c);
     settle_health(c, e, false);
-    if (!e) {
+    if (!e && c->guard && !guard_judge(c->guard, &c->report, &bad))
+        e = &bad;
+    if (e == &bad && repair(c)) {
+        log_end(c, e);
+    } else if (!e) {
         /* An answer without content (an empty list, say) still begins. */
         begin_by_attempt(c);
         flush_prelude(c);
@@ -480,7 +523,7 @@ static void on_end(void *arg, const struct err *e)
     } else if ((c->wait_ms = again_after(c, e)) >= 0) {
         log_end(c, e);
         c->retry = true;
-    } else if (c->tried.n && !c->begun) {
+    } else if (c->tried.n && !known(c)) {
         struct err all;
         tried_add(&c->tried, c->report.provider, c->report.model, e);
         tried_sum(&c->tried, &all);
@@ -514,8 +557,9 @@ static void attempt_try(struct call *c)
         c->measured = true;
     }
     enter(c);
-    c->attempt = attempt_start(c->m, c->snap, t, &c->req,
-                               c->report.attempts - 1, &attempt_callbacks, c);
+    c->attempt = attempt_start(
+        c->m, c->snap, t, guard_request(c->guard, &c->req),
+        c->report.attempts - 1, &attempt_callbacks, c);
     if (!c->attempt) {
         struct err e;
         err_clear(&e);
@@ -528,8 +572,12 @@ static void attempt_try(struct call *c)
 }
 
 /* Nothing is left of the attempt that failed. */
-static void attempt_clear(struct call *c)
+static void attempt_clear(struct call *c, bool next)
 {
+    if (c->guard)
+        guard_again(c->guard, next);
+    if (guard_holds(c->guard))
+        c->begun = c->content = false;
     attempt_free(c->attempt);
     c->attempt = NULL;
     buf_reset(&c->prelude, 0);
@@ -542,7 +590,7 @@ static void attempt_clear(struct call *c)
 
 static void attempt_next(struct call *c)
 {
-    attempt_clear(c);
+    attempt_clear(c, true);
     c->at++;
     c->tries = 0;
     attempt_try(c);
@@ -560,7 +608,7 @@ static void on_backoff(void *arg)
 
 static void attempt_again(struct call *c)
 {
-    attempt_clear(c);
+    attempt_clear(c, false);
     timer_set(&c->backoff, c->m->loop->clock, c->wait_ms, on_backoff, c);
 }
 
@@ -604,6 +652,20 @@ static void keep_request(struct call *c, const struct call_request *r)
     c->report.id = c->req.id;
     c->report.provider = "";
     c->report.first_ms = -1;
+}
+
+/* A schema that the answer has to match.  0, or -1 and *e. */
+static int guard(struct call *c, struct err *e)
+{
+    if (guard_new(&c->req, &c->snap->cfg->structured, &c->guard, e) < 0)
+        return -1;
+    if (c->guard)
+        c->req.watch = GUARD_EVENTS;
+    if (guard_holds(c->guard)) {
+        c->sink = guard_sink(c->guard, c->sink, c->arg);
+        c->arg = c->guard;
+    }
+    return 0;
 }
 
 static int admit(const struct manager *m, struct err *e)
@@ -723,12 +785,9 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     buf_init(&c->prelude, LIM_PRELUDE);
     c->last_warning = &c->warnings;
     keep_request(c, r);
-    if (plan_of(c, e) < 0) {
-        arena_done(&c->arena);
-        free(c);
-        return NULL;
-    }
-    if (!r->instance && by_health(c, e) < 0) {
+    if (plan_of(c, e) < 0 || (!r->instance && by_health(c, e) < 0) ||
+        guard(c, e) < 0) {
+        guard_free(c->guard);
         arena_done(&c->arena);
         free(c);
         return NULL;

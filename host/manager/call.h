@@ -70,6 +70,7 @@ struct call_request {
     bool stream;      /* the client wants a stream */
     bool no_pass;     /* the sink wants events, never raw bytes */
     uint32_t want;    /* events the sink uses when translated */
+    uint32_t watch;   /* events that are wanted of a passed reply, too */
     pbay_str id;      /* request id */
     pbay_str model;   /* as the client wrote it; may be empty */
     pbay_str dialect; /* of the body: "openai.chat/1" */

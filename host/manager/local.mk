@@ -12,6 +12,8 @@ host_sources += \
 	host/manager/codec_events.c host/manager/codec_events.h \
 	host/manager/exchange.c host/manager/exchange.h \
 	host/manager/count.c host/manager/count.h \
+	host/manager/guard.c host/manager/guard.h \
+	host/manager/guard_int.h host/manager/guard_repair.c \
 	host/manager/health.c host/manager/health.h \
 	host/manager/limits.c host/manager/limits.h \
 	host/manager/limits_count.c host/manager/limits_int.h \

@@ -477,6 +477,8 @@ static void alternatives(struct maker *m)
     if (!take(m, "|"))
         return;
     split_before(m, code);
+    if (m->why)
+        return;
     jump = emit(m, RX_JUMP, 0, 0);
     m->r->code[code].y = (uint32_t)m->r->n;
     if (++m->branches > BRANCHES)

@@ -36,6 +36,7 @@ e2e_py = \
 	tests/e2e/retry.py \
 	tests/e2e/routes.py \
 	tests/e2e/soak.py \
+	tests/e2e/structured.py \
 	tests/e2e/tokens.py
 
 check_PROGRAMS += tests/e2e/token_count

@@ -36,6 +36,7 @@ const struct fuzz_seed fuzz_seeds[] = {
          "[{\"maximum\":-10},true]}}\n0.001"),
     SEED("{\"$ref\":\"#a\",\"$defs\":{\"t\":{\"$anchor\":\"a\",\"items\":{"
          "\"$ref\":\"#\"}}}}\n[[],[[1]]]"),
+    SEED("{\"pattern\":\"(?:a{1000}){4}(|b)\"}\n\"x\""),
     {NULL, 0},
 };
 

@@ -171,8 +171,33 @@ static void run_file(const struct file *f)
     free(p);
 }
 
+/* The reference names every keyword, as code. */
+static void check_reference(void)
+{
+    char path[512], word[64];
+    const char *top = getenv("top_srcdir");
+    char *p = NULL;
+    size_t n = 0;
+
+    snprintf(path, sizeof(path), "%s/host/dialect/README.md", top ? top : ".");
+    if (fs_read(path, LIM_MIB(1), &p, &n) < 0) {
+        printf("%s cannot be read\n", path);
+        wrong++;
+        return;
+    }
+    for (size_t i = 0; schema_keyword(i); i++) {
+        snprintf(word, sizeof(word), "`%s`", schema_keyword(i));
+        if (!memmem(p, n, word, strlen(word))) {
+            printf("%s does not name %s\n", path, word);
+            wrong++;
+        }
+    }
+    free(p);
+}
+
 int main(void)
 {
+    check_reference();
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         run_file(&files[i]);
     printf("%zu files, %u groups, %u tests passed, %u groups refused by name, "

@@ -19,10 +19,10 @@ START_TEST(every_kind_has_a_row)
 {
     for (int kind = PBAY_E_INVALID; kind <= PBAY_E_PROTOCOL; kind++)
         ck_assert_int_eq(err_class(kind)->kind, kind);
-    for (int kind = ERR_CONNECT; kind <= ERR_KEY_LIMIT; kind++)
+    for (int kind = ERR_CONNECT; kind <= ERR_SCHEMA; kind++)
         ck_assert_int_eq(err_class(kind)->kind, kind);
     ck_assert_uint_eq(rows(), (size_t)(PBAY_E_PROTOCOL - PBAY_E_INVALID + 1 +
-                                       ERR_KEY_LIMIT - ERR_CONNECT + 1));
+                                       ERR_SCHEMA - ERR_CONNECT + 1));
 }
 END_TEST
 
@@ -72,7 +72,7 @@ START_TEST(unknown_kinds)
     ck_assert_int_eq(err_class(0)->kind, ERR_INTERNAL);
     ck_assert_int_eq(err_class(-1)->kind, ERR_INTERNAL);
     ck_assert_int_eq(err_class(99)->kind, ERR_INTERNAL);
-    ck_assert_int_eq(err_class(ERR_KEY_LIMIT + 1)->kind, ERR_INTERNAL);
+    ck_assert_int_eq(err_class(ERR_SCHEMA + 1)->kind, ERR_INTERNAL);
 }
 END_TEST
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The section `structured_output`. */
+#include <string.h>
+
+#include "config/parts.h"
+
+/* Which of the words, of which the first is the default. */
+static int word(const struct section *s, const char *name,
+                const char *const *words)
+{
+    const char *v = section_string(s, name);
+
+    for (int i = 0; v && words[i]; i++)
+        if (strcmp(v, words[i]) == 0)
+            return i;
+    return 0;
+}
+
+void read_structured(struct load *l, const struct doc *d,
+                     const config_setting_t *root)
+{
+    static const char *const checks[] = {"repair", "error", "warn", "off",
+                                         NULL};
+    static const char *const streams[] = {"error", "hold", "warn", NULL};
+    static const char *const unsupported[] = {"refuse", "pass", NULL};
+    struct section top = {.l = l,
+                          .rows = "",
+                          .label = "",
+                          .doc = d,
+                          .set = root,
+                          .node = &l->spare};
+    struct section s = section_sub(&top, "structured_output");
+    struct cfg_structured *c = &l->c->structured;
+    int check, stream;
+
+    s.node = l->structured;
+    section_check_names(&s, NULL);
+    check = word(&s, "check", checks);
+    c->check = check == 0   ? SCHEMA_CHECK_REPAIR
+               : check == 1 ? SCHEMA_CHECK_ERROR
+               : check == 2 ? SCHEMA_CHECK_WARN
+                            : SCHEMA_CHECK_OFF;
+    stream = word(&s, "streams", streams);
+    c->streams = stream == 0   ? SCHEMA_STREAMS_ERROR
+                 : stream == 1 ? SCHEMA_STREAMS_HOLD
+                               : SCHEMA_STREAMS_WARN;
+    c->pass_unsupported = word(&s, "unsupported", unsupported) == 1;
+}
