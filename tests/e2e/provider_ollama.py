@@ -430,5 +430,5 @@ if __name__ == "__main__":
             keep_alive = "30m"; num_ctx = 8192; options = [ "top_k=20" ];
             list_details = false; unsupported = "drop"; model_config = (
             { model = "other"; num_ctx = 512; keep_alive = -1; } );
-            """)))) as host:
+            """))), top='structured_output: { check = "off"; };') as host:
         main(globals())

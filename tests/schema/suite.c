@@ -171,6 +171,52 @@ static void run_file(const struct file *f)
     free(p);
 }
 
+/* What the reference says of numbers, names and bounds. */
+static const struct {
+    const char *schema, *value;
+    enum schema_result is;
+} claims[] = {
+    {"{\"const\":9007199254740993}", "9007199254740992", SCHEMA_INVALID},
+    {"{\"const\":9007199254740993}", "9007199254740993.0", SCHEMA_VALID},
+    {"{\"maximum\":18446744073709551616}", "18446744073709551617",
+     SCHEMA_INVALID},
+    {"{\"multipleOf\":0.1}", "0.3", SCHEMA_VALID},
+    {"{\"multipleOf\":0.1}", "0.35", SCHEMA_INVALID},
+    {"{\"multipleOf\":3}", "1e1000000000000000000000", SCHEMA_INVALID},
+    {"{\"multipleOf\":5}", "1e1000000000000000000000", SCHEMA_VALID},
+    {"{\"type\":\"integer\"}", "1.0", SCHEMA_VALID},
+    {"{\"type\":\"integer\"}", "1e-1", SCHEMA_INVALID},
+    {"{\"minimum\":0}", "-0.0", SCHEMA_VALID},
+    {"true", "{\"a\":1,\"\\u0061\":2}", SCHEMA_INVALID},
+    {"{\"pattern\":\"^(a+)+$\"}",
+     "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"",
+     SCHEMA_INVALID},
+    {"{\"x-own\":1}", " null\n", SCHEMA_VALID},
+};
+
+static void check_claims(void)
+{
+    for (size_t i = 0; i < sizeof(claims) / sizeof(*claims); i++) {
+        enum schema_result is = SCHEMA_UNKNOWN;
+        struct schema *s;
+        struct arena a;
+        struct buf faults;
+        char why[512];
+
+        arena_init(&a, LIM_MIB(32));
+        buf_init(&faults, LIM_KIB(64));
+        if (schema_compile(str_c(claims[i].schema), &a, &s, why, sizeof(why)) ==
+            0)
+            is = schema_check(s, str_c(claims[i].value), &faults);
+        if (is != claims[i].is) {
+            printf("%s of %s: %d\n", claims[i].schema, claims[i].value, is);
+            wrong++;
+        }
+        buf_done(&faults);
+        arena_done(&a);
+    }
+}
+
 /* The reference names every keyword, as code. */
 static void check_reference(void)
 {
@@ -198,6 +244,7 @@ static void check_reference(void)
 int main(void)
 {
     check_reference();
+    check_claims();
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         run_file(&files[i]);
     printf("%zu files, %u groups, %u tests passed, %u groups refused by name, "
