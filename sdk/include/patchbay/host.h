@@ -24,7 +24,7 @@ typedef struct pbay_host {
     uint16_t abi_major, abi_minor; /* what the host offers */
     void *priv;                    /* the host's own */
     /* [any] A table of a host extension, or NULL when the host has none of that
-     * id.  None is defined yet. */
+     * id: PBAY_HOST_BACKENDS (backend.h).  The same pointer each time. */
     const void *(*extension)(const struct pbay_host *host, pbay_str id);
     /* [any] One line for the host's log; the host adds the instance's name.
      * Never blocks.  Lines over 2 KiB are cut, control characters (line ends

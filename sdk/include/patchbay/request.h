@@ -49,7 +49,7 @@
  *               proves address and key
  *   PS          {} -> ITEM "running" for each model that is in memory:
  *               {"model", "size"?, "vram"?: bytes, "context_window"?,
- *               "expires"?: RFC 3339, "raw"?}
+ *               "expires"?: RFC 3339, "state"?: "starting", "ready", ..; "raw"?}
  *   RAW         method, path, query and body go up as they are, the reply
  *               comes back as it is
  */
