@@ -21,7 +21,10 @@
  *   version   -> {version, abi:"0.1", pid, uptime_ms, config_file}
  *   status    -> {listeners:[..], loops, connections, calls, draining,
  *                 providers:[{name,type,calls,ok,failed,cancelled,active,
- *                 input_tokens,output_tokens}], log_dropped}
+ *                 input_tokens,output_tokens}], backends:[{provider,name,
+ *                 state:"waiting"|"starting"|"ready"|"stopping"|"stopped"|
+ *                 "failed",pid,port,calls,waiting,starts,failures,memory,
+ *                 for_ms,expires_ms,retry_ms,line,reason}], log_dropped}
  *   plugins   -> {modules:[{id,version,license,abi,kind,path,state,reason,
  *                 generation,aliases,calls,time_us,max_us,slow}]}
  *   providers -> {providers:[{name,type,module,base_url,local,state:"ready"|

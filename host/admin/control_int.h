@@ -55,6 +55,8 @@ void ctl_call_drop(struct ctl_conn *c); /* end what is under way, silently */
 /* control_ops.c: the verbs "models" and "op" */
 void ctl_models(struct ctl_conn *c, struct json_object *args);
 void ctl_run_op(struct ctl_conn *c, struct json_object *args);
+/* control_backend.c: "backends":[..], of "status" */
+void ctl_put_backends(struct buf *b, struct host *h);
 /* control_route.c: the verb "route.explain" */
 void ctl_explain(struct ctl_conn *c, struct json_object *args);
 /* control_verbs.c: is there such a provider?  If not the error has been sent. */

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "manager/op.h"
+#include "module/backend.h"
 #include <patchbay/json.h>
 
 #define RESULT_MAX (LIM_CTL_LINE - LIM_KIB(1))
@@ -161,7 +162,9 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
                h->n_seats - 1, conns, calls, h->draining ? "true" : "false",
                h->old_snapshots);
     put_counters(&b, h);
-    buf_addc(&b, "],\"targets\":[");
+    buf_addc(&b, "],");
+    ctl_put_backends(&b, h);
+    buf_addc(&b, "\"targets\":[");
     health_each(h->health, clock_now(h->control_seat->loop->clock), put_target,
                 &b);
     put_shared(&b, h);
@@ -353,6 +356,7 @@ static void do_provider_reset(struct ctl_conn *c, struct json_object *args)
     if (!ctl_provider_known(c, name))
         return;
     health_reset(c->host->health, name);
+    backends_forgive(c->host->backends, name);
     buf_init(&b, RESULT_MAX);
     buf_addc(&b, "{\"reset\":");
     buf_json(&b, str_c(name));

@@ -21,6 +21,7 @@
 #include "base/sdnotify.h"
 #include "base/str.h"
 #include "manager/limits.h"
+#include "module/backend.h"
 
 #define REFRESH_MS 300000 /* how often providers are asked for their models */
 
@@ -106,6 +107,7 @@ static void adopt(void *arg)
 
 void host_publish(struct host *h, struct snapshot *s)
 {
+    host_bound_backends(h, s);
     if (h->snapshot)
         h->old_snapshots++;
     h->snapshot = s;
@@ -389,6 +391,7 @@ static int seat_init(struct host *h, size_t i, bool serves)
         .loop = s->loop,
         .transport = s->loop->transport,
         .pool = h->pool,
+        .backends = h->backends,
         .models = h->models,
         .cache = h->cache,
         .health = h->health,
@@ -571,7 +574,8 @@ static int assemble(struct host *h, char **err)
     h->models = model_index_new();
     h->cache = cache_new();
     h->health = health_new();
-    if (!h->models || start_modules(h, err) < 0)
+    h->backends = backends_new(h->options.self);
+    if (!h->models || !h->backends || start_modules(h, err) < 0)
         return -1;
     h->snapshot = host_load(h, NULL, err);
     if (!h->snapshot)
@@ -723,7 +727,9 @@ void host_free(struct host *h)
     if (h->options.serve && h->draining)
         log_line(LOG_INFO, "host", "ended", log_int("calls_cut", cut), LOG_END);
     native_pool_free(h->pool);
+    backends_stop(h->backends);
     free_loops(h);
+    backends_free(h->backends);
     recorder_free(h->recorder);
     snapshot_free(h->snapshot, &h->modules);
     stats_free();

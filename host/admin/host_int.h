@@ -39,6 +39,7 @@ struct host {
     struct snapshot *snapshot; /* the current one */
     unsigned old_snapshots;    /* published before, not yet destroyed */
     struct native_pool *pool;
+    struct backends *backends;
     struct model_index *models;
     struct cache *cache;
     struct health *health;
@@ -73,6 +74,8 @@ struct err;
 void host_publish(struct host *h, struct snapshot *s);
 int host_reload(struct host *h, char ***warnings, char **err);
 void host_stop(struct host *h, bool now);
+/* control_backend.c: which processes there may be from now on */
+void host_bound_backends(struct host *h, const struct snapshot *s);
 /* control.c: what was asked by the control socket before the drain is answered */
 void host_control_idle(struct host *h);
 void host_post(struct loop *l, void (*fn)(void *arg), void *arg);

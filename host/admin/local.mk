@@ -1,6 +1,7 @@
 # The host put together, and its control socket.
 host_sources += \
 	host/admin/control.c host/admin/control.h host/admin/control_int.h \
+	host/admin/control_backend.c \
 	host/admin/control_route.c \
 	host/admin/control_call.c host/admin/control_ops.c \
 	host/admin/control_verbs.c \

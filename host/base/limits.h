@@ -72,6 +72,23 @@
 #define LIM_PROBE_MS 5000
 #define LIM_CALLBACK_US 50000          /* a codec callback longer than this is
                                         * named in the log */
+/* Processes that the host runs for plugins; the section `backends` can change
+ * those marked * */
+#define LIM_BACKENDS 256               /* that are remembered */
+#define LIM_BACKEND_PROCESSES 4        /* * at once */
+#define LIM_BACKEND_WAITING 256        /* * calls that wait for one */
+#define LIM_BACKEND_WAIT_MS 600000     /* * at most so long */
+#define LIM_BACKEND_STOP_MS 10000      /* * from SIGTERM to SIGKILL */
+#define LIM_BACKEND_READY_MS 300000    /* where its plugin does not say */
+#define LIM_BACKEND_TURN_MS 10000      /* the others' calls go on that long when
+                                        * one waits for their room */
+#define LIM_BACKEND_PAUSE_MS 500       /* after a failure, doubling */
+#define LIM_BACKEND_PAUSE_MAX_MS 60000
+#define LIM_BACKEND_ARGS 256           /* arguments, and variables */
+#define LIM_BACKEND_TEXT LIM_KIB(64)   /* of all of them */
+#define LIM_BACKEND_LINE 512           /* a line of its log */
+#define LIM_BACKEND_TAIL 700           /* its last lines, for errors */
+
 /* Control socket */
 #define LIM_CTL_LINE LIM_MIB(64)
 #define LIM_CTL_CONNS 64

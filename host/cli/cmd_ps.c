@@ -3,20 +3,35 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/op.h"
 
-static const char help[] = "List the models that local providers hold in "
-                           "memory, a line each: the name to\n"
-                           "ask for, the memory it takes, the part of it on a "
-                           "graphics card, the context\n"
-                           "window, and when it will be let go.\n"
-                           "\n"
-                           "  -p, --provider NAME\n"
-                           "                    this provider only\n";
+static const char help[] =
+    "List the models that local providers hold in "
+    "memory, a line each: the name to\n"
+    "ask for, the memory it takes, the part of it on a "
+    "graphics card, the context\n"
+    "window, and when it will be let go, or how far it is.\n"
+    "\n"
+    "  -p, --provider NAME\n"
+    "                    this provider only\n";
+
+/* When it is let go; of one that is not ready yet, how far it is. */
+static const char *when(struct json_object *m, char *to, size_t room)
+{
+    const char *state = js_cstr(m, "state", "ready");
+    const char *line =
+        js_cstr(js_typed(m, "raw", json_type_object), "line", "");
+
+    if (strcmp(state, "ready") == 0)
+        return js_cstr(m, "expires", "");
+    snprintf(to, room, "%s%s%s", state, *line ? ": " : "", line);
+    return to;
+}
 
 static void print_row(struct out_table *t, struct json_object *m)
 {
@@ -31,7 +46,7 @@ static void print_row(struct out_table *t, struct json_object *m)
     out_cell(t, vram >= 0 ? op_size(vram, size) : "-");
     snprintf(text, sizeof(text), "%lld", (long long)window);
     out_cell(t, window > 0 ? text : "-");
-    out_cell(t, js_cstr(m, "expires", ""));
+    out_cell(t, when(m, text, sizeof(text)));
 }
 
 /* One provider's into the list; what fails is told and does not hide others. */

@@ -106,6 +106,49 @@ static void print_targets(struct out *o, struct json_object *all)
     out_table_print(o, &t);
 }
 
+/* What is said of one beside its numbers. */
+static const char *told(struct json_object *p, char *to, size_t room)
+{
+    const char *line = js_cstr(p, "line", ""), *why = js_cstr(p, "reason", "");
+    int64_t retry = js_int(p, "retry_ms", 0);
+
+    if (retry)
+        snprintf(to, room, "again in %lld ms: %s", (long long)retry, why);
+    else
+        snprintf(to, room, "%s", *line ? line : why);
+    return to;
+}
+
+/* The processes that run for providers. */
+static void print_backends(struct out *o, struct json_object *all)
+{
+    static const char *const heads[] = {"process", "state",  "pid", "calls",
+                                        "waiting", "for ms", "says"};
+    size_t n = all ? json_object_array_length(all) : 0;
+    struct out_table t;
+    char text[512];
+
+    if (!n)
+        return;
+    out_table_init(&t, 7);
+    for (size_t i = 0; i < 7; i++)
+        out_cell(&t, heads[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        snprintf(text, sizeof(text), "%s/%s", js_cstr(p, "provider", "?"),
+                 js_cstr(p, "name", "?"));
+        out_cell(&t, text);
+        out_cell(&t, js_cstr(p, "state", "?"));
+        number(&t, p, "pid");
+        number(&t, p, "calls");
+        number(&t, p, "waiting");
+        number(&t, p, "for_ms");
+        out_cell(&t, told(p, text, sizeof(text)));
+    }
+    out_c(o, "\n");
+    out_table_print(o, &t);
+}
+
 static int both_json(struct cli *cli, struct json_object *version,
                      struct json_object *s)
 {
@@ -138,6 +181,7 @@ static int run(struct cli *cli, int argc, char **argv)
     } else if (!status) {
         print_host(&cli->out, version, s);
         print_providers(&cli->out, js_typed(s, "providers", json_type_array));
+        print_backends(&cli->out, js_typed(s, "backends", json_type_array));
         print_targets(&cli->out, js_typed(s, "targets", json_type_array));
     }
     json_object_put(version);

@@ -120,6 +120,14 @@ struct cfg_structured {
     bool pass_unsupported; /* schemas that cannot be checked */
 };
 
+/* Processes that are run for providers; see module/backend.h. */
+struct cfg_backends {
+    unsigned max_processes;
+    uint64_t max_memory; /* 0: no bound */
+    size_t max_waiting;
+    int64_t wait_ms, stop_ms;
+};
+
 /* How a route orders its targets. */
 enum cfg_strategy {
     STRATEGY_FALLBACK,         /* as they are written */
@@ -157,6 +165,7 @@ struct cfg_provider {
     bool enabled;
     char *base_url; /* in force: configured, else the manifest's; no
                      * slash at its end */
+    bool url_given; /* somebody has written it: it is not the module's */
     bool loopback;  /* base_url stays on this machine */
     struct secret *api_key;
     char *default_model;
@@ -192,6 +201,7 @@ struct config {
     size_t max_upload, max_spool; /* raw door: one body, all files */
     struct cfg_cache cache;
     struct cfg_structured structured;
+    struct cfg_backends backends;
     struct cfg_route *routes; /* and aliases */
     size_t n_routes;
     struct cfg_default_route default_route;

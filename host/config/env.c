@@ -15,7 +15,7 @@ static const struct {
     {"claude", "anthropic", {"ANTHROPIC_API_KEY"}},
     {"openrouter", NULL, {"OPENROUTER_API_KEY"}},
     {"ollama", NULL, {"OLLAMA_HOST", "OLLAMA_URL", "OLLAMA_BASE_URL"}},
-    {"llamacpp", "llama-cpp", {"LLAMACPP_URL"}},
+    {"llamacpp", "llama-cpp", {"LLAMACPP_URL", "LLAMACPP_MODELS_DIR"}},
 };
 #define N_KNOWN (sizeof known / sizeof *known)
 

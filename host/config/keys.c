@@ -122,6 +122,19 @@ static const struct cfg_key keys[] = {
      "Schemas with keywords that are not checked here. refuse: the request is "
      "an error that names the keyword; pass: the answer goes unchecked, with a "
      "warning."},
+    /* --- backends --- */
+    {"backends", "max_processes", KEY_INT, "4", "processes", NULL, 1, 64,
+     "Processes that are run for providers at once; for another one the one "
+     "unused for longest ends."},
+    {"backends", "max_memory", KEY_SIZE, "0", "bytes", NULL, 0, GIB(1 << 20),
+     "What all of them may need together, as their providers estimate it; 0: no "
+     "bound."},
+    {"backends", "max_waiting", KEY_INT, "256", "requests", NULL, 1, 1000000,
+     "Requests that wait until a process is ready; further ones get a 429."},
+    {"backends", "max_wait", KEY_DURATION, "10m", "seconds", NULL, S(1),
+     HRS(24), "How long a request waits for that."},
+    {"backends", "stop_time", KEY_DURATION, "10s", "seconds", NULL, 1, HRS(1),
+     "What a process has to end when it is told to; then it is killed."},
     /* --- routes, aliases --- */
     {"routes[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
      "What clients send as model; \"default\" is for requests without one."},

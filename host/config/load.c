@@ -122,6 +122,7 @@ bool load_begin(struct load *l, const struct cfg_load_options *o,
     l->cache = node_add(l, v->root, NODE_GROUP, "cache", NULL);
     l->structured =
         node_add(l, v->root, NODE_GROUP, "structured_output", NULL);
+    l->backends = node_add(l, v->root, NODE_GROUP, "backends", NULL);
     l->routes = node_add(l, v->root, NODE_LIST, "routes", NULL);
     l->aliases = node_add(l, v->root, NODE_LIST, "aliases", NULL);
     l->keys = node_add(l, v->root, NODE_LIST, "keys", NULL);
@@ -181,6 +182,7 @@ struct config *load_run(struct load *l)
     read_log(l, d, root);
     read_cache(l, d, root);
     read_structured(l, d, root);
+    read_backends(l, d, root);
     read_providers(l);
     read_routes(l, d, root);
     sort_issues(l);

@@ -112,7 +112,7 @@ struct load {
     struct doc **docs; /* the main file first, if there is one */
     size_t n_docs;
     const struct doc *main;
-    struct node *server, *log, *cache, *structured, *routes, *aliases, *keys, *providers, spare;
+    struct node *server, *log, *cache, *structured, *backends, *routes, *aliases, *keys, *providers, spare;
     enum env_mode env_mode;
     bool nomem;
     bool lenient; /* an unset ${VAR} is a warning (disabled provider) */
@@ -265,6 +265,9 @@ void read_cache(struct load *l, const struct doc *d,
 /* structured.c */
 void read_structured(struct load *l, const struct doc *d,
                      const config_setting_t *root);
+/* backends.c */
+void read_backends(struct load *l, const struct doc *d,
+                   const config_setting_t *root);
 void read_routes(struct load *l, const struct doc *d,
                  const config_setting_t *root); /* after the providers */
 void read_log(struct load *l, const struct doc *d,

@@ -89,6 +89,7 @@ static void read_base_url(const struct section *s, struct cfg_provider *p)
     struct raw raw = section_raw(s, "base_url");
     const char *url = section_string(s, "base_url");
     char why[192];
+    p->url_given = url != NULL;
     if (url && raw.origin.source == CFG_ENV && p->manifest)
         url = url_complete(l, url, p->manifest);
     if (!url && p->manifest)

@@ -75,6 +75,8 @@ static void sections(struct load *l, struct buf *b)
     rows(l, b, 4, "cache");
     buf_addc(b, "};\n\nstructured_output: {\n");
     rows(l, b, 4, "structured_output");
+    buf_addc(b, "};\n\nbackends: {\n");
+    rows(l, b, 4, "backends");
     buf_addc(b, "};\n\n");
     comment(b, 0,
             "Names of your own for models, and chains of targets that stand "

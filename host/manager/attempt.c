@@ -43,9 +43,14 @@ void at_leave(attempt *a)
 
 static const void *host_extension(const pbay_host *h, pbay_str id)
 {
-    (void)h;
-    (void)id;
-    return NULL;
+    static const pbay_host_backends starts = {.size = sizeof(starts)};
+    static const pbay_host_backends has_url = {sizeof(has_url),
+                                               PBAY_BACKENDS_HAS_URL};
+    const struct instance *inst = h->priv;
+
+    if (!str_is(id, PBAY_HOST_BACKENDS))
+        return NULL;
+    return inst->cfg->url_given ? &has_url : &starts;
 }
 
 static void host_log(const pbay_host *h, int32_t level, pbay_str msg)
@@ -198,6 +203,7 @@ static void dismiss(attempt *a, const char *how)
         native_run_cancel(a->native);
     }
     at_codec_finish(a, PBAY_STOPPED);
+    at_backend_leave(a);
     at_admit_end(a);
     if (a->rec) {
         recording_end(a->rec, how);
@@ -353,13 +359,18 @@ void at_begin(attempt *a)
 {
     if (a->codec) {
         a->state = arena_alloc(&a->arena, a->codec->state_size);
-        if (a->state)
-            at_exchange_begin(a);
-        else
+        if (!a->state)
             at_fail(a, ERR_INTERNAL, "out of memory");
+        else if (at_needs_backend(a))
+            at_backend_begin(a);
+        else
+            at_exchange_begin(a);
     } else if (a->inst->native &&
                (a->inst->native->ops & PBAY_OP_BIT(a->ask->op))) {
         at_native_begin(a, a->ask);
+    } else if (a->inst->backend && a->m->backends &&
+               a->ask->op == PBAY_OP_PS) {
+        at_backend_ps(a);
     } else {
         at_fail(a, ERR_NOT_SUPPORTED, "this provider has no such operation");
     }

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "manager/attempt_int.h"
 #include "manager/exchange.h"
+#include "module/backend.h"
 
 /* --- codec callbacks, measured ------------------------------------------- */
 
@@ -454,7 +455,8 @@ void at_exchange_begin(attempt *a)
                     : "the request could not be put to this provider");
         return;
     }
-    if (exchange_prepare(a->inst, &a->x, &a->arena, &tr, &why) < 0) {
+    if (exchange_prepare(a->inst, at_where(a), &a->x, &a->arena, &tr,
+                         &why) < 0) {
         at_fail(a, ERR_INTERNAL, why);
         return;
     }
@@ -473,7 +475,9 @@ void at_exchange_begin(attempt *a)
     timer_set(&a->timer, a->m->loop->clock,
               at_least(a->inst->cfg->timeouts.first_ms, a->x.first_byte_ms),
               at_on_timer, a);
-    a->tx = tx_start(a->m->transport, &a->inst->cfg->tx, &tr, &codec_tx_ops, a);
+    a->tx = tx_start(a->m->transport,
+                     a->use ? &at_where(a)->tx : &a->inst->cfg->tx, &tr,
+                     &codec_tx_ops, a);
     if (!a->tx)
         at_fail(a, ERR_INTERNAL, "out of memory");
     else if (a->paused)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of an attempt, for attempt.c (its life), attempt_admit.c (its
- * place within the limits), attempt_codec.c (a codec around an exchange) and
+ * place within the limits), attempt_backend.c (its place at a process of this
+ * host), attempt_codec.c (a codec around an exchange) and
  * attempt_native.c (a native run) only. */
 #ifndef PB_ATTEMPT_INT_H
 #define PB_ATTEMPT_INT_H
@@ -58,6 +59,11 @@ struct pbay_call {
     bool in_worker; /* the worker still holds us */
     bool dismissed; /* native_run_cancel() was called */
 
+    /* a process of this host */
+    struct backend_use *use; /* NULL: it has no place at one */
+    pbay_request about;      /* what its plugin is asked to describe it by */
+    pbay_backend_spec spec;
+
     struct timer timer; /* first byte, then idle */
     int64_t heard;      /* when the upstream last said something */
     bool answered;      /* a record has come */
@@ -91,6 +97,18 @@ void at_admit(attempt *a);
 void at_used(attempt *a, const pbay_usage *u);
 /* Give the place back. */
 void at_admit_end(attempt *a);
+
+/* --- attempt_backend.c --- */
+struct backend_address;
+/* Does it have to be started here? */
+bool at_needs_backend(const attempt *a);
+/* at_exchange_begin(), when its process is ready, or its end. */
+void at_backend_begin(attempt *a);
+/* Where that is; NULL: as configured. */
+const struct backend_address *at_where(const attempt *a);
+void at_backend_leave(attempt *a);
+/* What runs, as the reply. */
+void at_backend_ps(attempt *a);
 
 /* --- attempt_codec.c --- */
 void at_exchange_begin(attempt *a);

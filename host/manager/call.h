@@ -32,6 +32,7 @@ struct manager {
     struct cache *cache;   /* of the whole host; NULL: none */
     struct transport *transport;
     struct native_pool *pool;
+    struct backends *backends; /* of the whole host; NULL: none */
     struct model_index *models;
     struct snapshot *current;
     size_t active;

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "module/backend.h"
 #include <patchbay/json.h>
 
 /* What the host sets itself, or what would let a plugin reshape the message. */
@@ -109,12 +110,12 @@ static int take_headers(const struct instance *inst, const pbay_exchange *x,
     return 0;
 }
 
-static int take_auth(const struct instance *inst, pbay_str auth,
+static int take_auth(const struct secret *key, pbay_str auth,
                      struct tx_request *out, const char **why)
 {
     pbay_str rest = auth, scheme = str_cut(&rest, ' ');
 
-    if (!auth.n || !inst->cfg->api_key)
+    if (!auth.n || !key)
         return 0;
     if (str_is(scheme, "bearer")) {
         out->auth_name = STR("Authorization");
@@ -125,7 +126,7 @@ static int take_auth(const struct instance *inst, pbay_str auth,
         *why = "its plugin names an unknown way to authenticate";
         return -1;
     }
-    out->auth = inst->cfg->api_key;
+    out->auth = key;
     return 0;
 }
 
@@ -156,10 +157,11 @@ static int take_url(const char *base, pbay_str path, struct arena *a,
     return 0;
 }
 
-int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
+int exchange_prepare(const struct instance *inst,
+                     const struct backend_address *at, const pbay_exchange *x,
                      struct arena *a, struct tx_request *out, const char **why)
 {
-    const char *base = base_url(inst, x->base);
+    const char *base = at && !x->base.n ? at->url : base_url(inst, x->base);
 
     memset(out, 0, sizeof(*out));
     if (!base) {
@@ -188,7 +190,7 @@ int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
     out->max_head = LIM_REPLY_HEAD;
     if (take_headers(inst, x, a, out, why) < 0)
         return -1;
-    if (take_auth(inst, x->auth, out, why) < 0)
+    if (take_auth(at ? at->key : inst->cfg->api_key, x->auth, out, why) < 0)
         return -1;
     if (out->auth_name.n)
         drop_rivals(out);

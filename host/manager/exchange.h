@@ -9,9 +9,13 @@
 #include "http/transport.h"
 #include "manager/snapshot.h"
 
-/* 0, or -1 with a sentence in *why.  Everything in *out lives in the arena, the
+struct backend_address;
+
+/* at: the process of this host that it goes to; NULL: none, it goes where the
+ * configuration says.  0, or -1 with a sentence in *why.  Everything in *out lives in the arena, the
  * exchange or the instance's configuration. */
-int exchange_prepare(const struct instance *inst, const pbay_exchange *x,
+int exchange_prepare(const struct instance *inst,
+                     const struct backend_address *at, const pbay_exchange *x,
                      struct arena *a, struct tx_request *out, const char **why);
 /* A URL as it may be shown: without its query. */
 pbay_str exchange_shown(pbay_str url);

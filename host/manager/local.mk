@@ -2,6 +2,7 @@
 host_sources += \
 	host/manager/attempt.c host/manager/attempt.h \
 	host/manager/attempt_admit.c \
+	host/manager/attempt_backend.c \
 	host/manager/attempt_codec.c host/manager/attempt_int.h \
 	host/manager/attempt_native.c \
 	host/manager/cache.c host/manager/cache.h \

@@ -42,7 +42,12 @@ static char *take_extensions(struct instance *in)
     in->native =
         extension(in, PBAY_EXT_NATIVE,
                   offsetof(pbay_native, run) + sizeof(in->native->run));
-    in->backend = extension(in, PBAY_EXT_BACKEND, sizeof(pbay_backend));
+    if (!in->cfg->url_given)
+        in->backend = extension(in, PBAY_EXT_BACKEND, sizeof(pbay_backend));
+    if (in->backend && !in->backend->describe)
+        return say("its backend table lacks describe");
+    if (in->backend)
+        in->ops |= PBAY_OP_BIT(PBAY_OP_PS); /* the host knows what runs */
     if (in->codec) {
         if (!in->codec->build || !in->codec->feed)
             return say("its codec table lacks build or feed");

@@ -34,7 +34,7 @@ struct instance {
     void *inst;
     const pbay_codec *codec; /* NULL unless it has that extension */
     const pbay_native *native;
-    const pbay_backend *backend;
+    const pbay_backend *backend; /* NULL also where it has a base_url */
     uint64_t ops;   /* of codec and native together */
     pbay_host host; /* given to create(); priv is this */
     struct native_gate gate;

@@ -2,6 +2,18 @@
 # host/module: sources of the host library.
 
 host_sources += \
+	host/module/backend.c \
+	host/module/backend.h \
+	host/module/backend_args.c \
+	host/module/backend_child.c \
+	host/module/backend_core.c \
+	host/module/backend_guard.c \
+	host/module/backend_int.h \
+	host/module/backend_probe.c \
+	host/module/backend_room.c \
+	host/module/backend_run.c \
+	host/module/backend_run.h \
+	host/module/backend_spec.c \
 	host/module/catalogue.c \
 	host/module/gendir.c \
 	host/module/loader.c \

@@ -48,6 +48,10 @@ unit_tests += tests/unit/test_limits
 tests_unit_test_limits_CFLAGS = $(unit_cflags)
 tests_unit_test_limits_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_backend
+tests_unit_test_backend_CFLAGS = $(unit_cflags)
+tests_unit_test_backend_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_health
 tests_unit_test_health_CFLAGS = $(unit_cflags)
 tests_unit_test_health_LDADD = $(unit_ldadd)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Asking a process over and over whether it is ready: GET PATH on its port.
+ * Refused, silent and anything but 200 all mean: not yet. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "module/backend_int.h"
+
+#define FIRST_MS   20   /* between two questions at first, */
+#define MOST_MS    250  /* and later */
+#define PATIENT_MS 5000 /* for an answer */
+
+void be_probe_begin(struct be_probe *p, int port, const char *path, int64_t now)
+{
+    *p = (struct be_probe){.port = port, .fd = -1, .next = now + FIRST_MS};
+    p->path = strdup(path);
+}
+
+void be_probe_end(struct be_probe *p)
+{
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
+}
+
+static void again(struct be_probe *p, int64_t now)
+{
+    int64_t pause = FIRST_MS * (int64_t)(++p->asked);
+
+    be_probe_end(p);
+    p->next = now + (pause > MOST_MS ? MOST_MS : pause);
+}
+
+static void begin(struct be_probe *p, int64_t now)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)p->port)};
+
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    p->sent = false;
+    p->n = 0;
+    p->until = now + PATIENT_MS;
+    if (p->fd < 0 || (connect(p->fd, (struct sockaddr *)&a, sizeof(a)) < 0 &&
+                      errno != EINPROGRESS))
+        again(p, now);
+}
+
+static void ask(struct be_probe *p, int64_t now)
+{
+    char text[1200];
+    int n = snprintf(text, sizeof(text),
+                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                     "User-Agent: patchbay\r\nConnection: close\r\n\r\n",
+                     p->path ? p->path : "/", p->port);
+    ssize_t put = send(p->fd, text, (size_t)n, MSG_NOSIGNAL);
+
+    if (put == n)
+        p->sent = true; /* so little always fits a fresh socket */
+    else if (put >= 0 || (errno != EAGAIN && errno != EINTR))
+        again(p, now);
+}
+
+/* "HTTP/1.1 200 ..." */
+static bool good(const struct be_probe *p)
+{
+    return p->n >= 12 && memcmp(p->head, "HTTP/1.", 7) == 0 &&
+           memcmp(p->head + 8, " 200", 4) == 0;
+}
+
+bool be_probe_look(struct be_probe *p, int64_t now)
+{
+    if (p->fd < 0 && now >= p->next)
+        begin(p, now);
+    if (p->fd >= 0 && !p->sent)
+        ask(p, now);
+    while (p->fd >= 0 && p->sent) {
+        ssize_t got = recv(p->fd, p->head + p->n, sizeof(p->head) - p->n, 0);
+        if (got > 0) {
+            p->n += (size_t)got;
+            if (good(p))
+                return true;
+            if (p->n >= 12)
+                again(p, now);
+        } else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            break;
+        } else {
+            again(p, now);
+        }
+    }
+    if (p->fd >= 0 && now >= p->until)
+        again(p, now);
+    return false;
+}
