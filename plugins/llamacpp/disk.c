@@ -162,3 +162,25 @@ pbay_rc disk_list(const struct disk *d, pbay_call *call,
         return pbay_fail(d->host, call, PBAY_E_UPSTREAM, NULL, err);
     return l.rc;
 }
+
+pbay_rc disk_show(const struct disk *d, pbay_call *call,
+                  const pbay_request *req)
+{
+    struct list l = {.d = d, .call = call};
+    struct files_sink to = {on_model, on_bad, &l};
+    pbay_str id = req->model;
+    char name[600], err[1024];
+
+    if (!id.n)
+        id = pbay_text(d->host, call,
+                       pbay_json_find(req->members, req->n_members, "model"));
+    snprintf(name, sizeof name, "%.*s", (int)(id.n < 599 ? id.n : 599),
+             id.n ? id.p : "");
+    if (files_find(d->dir, name, &to, err, sizeof err) < 0)
+        return pbay_fail(d->host, call, PBAY_E_UPSTREAM, NULL, err);
+    if (l.rc != PBAY_OK || l.place)
+        return l.rc;
+    snprintf(err, sizeof err,
+             "models_dir has no model \"%.500s\" that can be used", name);
+    return pbay_fail(d->host, call, PBAY_E_NOT_FOUND, "model", err);
+}

@@ -18,5 +18,8 @@ void disk_done(struct disk *d);
 /* LIST, on a worker thread. */
 pbay_rc disk_list(const struct disk *d, pbay_call *call,
                   const pbay_request *req);
+/* SHOW, likewise. */
+pbay_rc disk_show(const struct disk *d, pbay_call *call,
+                  const pbay_request *req);
 
 #endif

@@ -257,6 +257,39 @@ static void folder(struct scan *s, const char *name)
         one(s, name, model, *projector ? projector : NULL);
 }
 
+static int open_top(const char *dir, char *err, size_t room)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        snprintf(err, room,
+                 "models_dir \"%s\": %s; name a directory that the host may "
+                 "read",
+                 dir, strerror(errno));
+    return fd;
+}
+
+int files_find(const char *dir, const char *id, const struct files_sink *to,
+               char *err, size_t room)
+{
+    struct scan s = {.to = to};
+    char name[NAME_ROOM];
+    struct stat st;
+
+    if (!*id || *id == '.' || strchr(id, '/') || strlen(id) > NAME_ROOM - 6)
+        return 0;
+    s.top = open_top(dir, err, room);
+    if (s.top < 0)
+        return -1;
+    snprintf(name, sizeof name, "%s.gguf", id);
+    if (fstatat(s.top, name, &st, 0) == 0 && !S_ISDIR(st.st_mode))
+        file(&s, name);
+    else if (fstatat(s.top, id, &st, 0) == 0 && S_ISDIR(st.st_mode))
+        folder(&s, id);
+    close(s.top);
+    return 0;
+}
+
 int files_scan(const char *dir, const struct files_sink *to, char *err,
                size_t room)
 {
@@ -265,19 +298,17 @@ int files_scan(const char *dir, const struct files_sink *to, char *err,
     struct stat st;
     int rc;
 
-    s.top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    rc = s.top < 0 ? -errno : 0;
-    if (rc == 0) {
-        int fd = openat(s.top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        rc = fd < 0 ? -errno : names_read(fd, &l);
-    }
+    s.top = open_top(dir, err, room);
+    if (s.top < 0)
+        return -1;
+    int fd = openat(s.top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    rc = fd < 0 ? -errno : names_read(fd, &l);
     if (rc < 0) {
         snprintf(err, room,
                  "models_dir \"%s\": %s; name a directory that the host may "
                  "read",
                  dir, strerror(-rc));
-        if (s.top >= 0)
-            close(s.top);
+        close(s.top);
         return -1;
     }
     for (size_t i = 0; i < l.n && !s.stopped; i++) {

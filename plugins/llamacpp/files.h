@@ -30,4 +30,9 @@ struct files_sink {
 int files_scan(const char *dir, const struct files_sink *to, char *err,
                size_t room);
 
+/* The one of that id, as files_scan() would list it; none: neither model() nor
+ * bad() is called.  0; or -1 and a sentence in err. */
+int files_find(const char *dir, const char *id, const struct files_sink *to,
+               char *err, size_t room);
+
 #endif

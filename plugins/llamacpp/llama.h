@@ -9,10 +9,13 @@
 
 #include "../openai-wire/oai.h"
 #include "disk.h"
+#include "launch.h"
 
 struct llama {
     struct openai oai;
     struct disk disk;      /* models_dir */
+    struct launch launch;  /* how its servers are started, */
+    int starts;            /* where the host is to start them */
     int drop;              /* unsupported = "drop" */
     int count_by_template; /* count_route = "template" */
 };

@@ -11,6 +11,15 @@ PBAY_PLUGIN_NOTE(MANIFEST);
 
 static const struct oai_hooks hooks = {.edits = ll_edits, .error = ll_error};
 
+/* Files and no URL: the host starts the servers. */
+static int is_to_start(const struct llama *l, const pbay_host *host)
+{
+    const pbay_host_backends *b =
+        host->extension ? host->extension(host, OA(PBAY_HOST_BACKENDS)) : NULL;
+
+    return l->disk.dir && b && !(b->flags & PBAY_BACKENDS_HAS_URL);
+}
+
 static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
 {
     struct llama *l = calloc(1, sizeof *l);
@@ -19,6 +28,12 @@ static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
     if (!l)
         return PBAY_NOMEM;
     rc = disk_init(&l->disk, host, config);
+    if (rc == PBAY_OK) {
+        l->starts = is_to_start(l, host);
+        rc = launch_init(&l->launch, host, config, l->disk.dir);
+        if (rc != PBAY_OK)
+            disk_done(&l->disk);
+    }
     if (rc != PBAY_OK) {
         free(l);
         return rc;
@@ -43,6 +58,7 @@ static void destroy(void *inst)
 {
     struct llama *l = inst;
 
+    launch_done(&l->launch);
     disk_done(&l->disk);
     free(l);
 }
@@ -86,13 +102,16 @@ static pbay_rc finish(void *inst, void *st, pbay_call *call, pbay_rc why)
     if (why == PBAY_OK && a->more && !a->c.failed)
         return PBAY_AGAIN;
     return a->op == PBAY_OP_CHAT || a->op == PBAY_OP_RAW
-               ? oai_finish(&l->oai, &a->c, why) : PBAY_OK;
+               ? oai_finish(&l->oai, &a->c, why)
+               : PBAY_OK;
 }
 
-#define OPS_BUT_LIST                                          \
+#define OPS_OF_MODELS                                         \
     (PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) | \
-     PBAY_OP_BIT(PBAY_OP_COUNT) | PBAY_OP_BIT(PBAY_OP_SHOW) | \
-     PBAY_OP_BIT(PBAY_OP_HEALTH) | PBAY_OP_BIT(PBAY_OP_RAW))
+     PBAY_OP_BIT(PBAY_OP_COUNT) | PBAY_OP_BIT(PBAY_OP_RAW))
+#define OPS_BUT_LIST                                                           \
+    (OPS_OF_MODELS | PBAY_OP_BIT(PBAY_OP_SHOW) | PBAY_OP_BIT(PBAY_OP_HEALTH) | \
+     PBAY_OP_BIT(PBAY_OP_PS))
 #define CODEC(operations)                                             \
     {                                                                 \
         .size = sizeof(pbay_codec), .state_size = sizeof(struct ask), \
@@ -106,18 +125,50 @@ static const pbay_codec codec = CODEC(OPS_BUT_LIST | PBAY_OP_BIT(PBAY_OP_LIST));
 /* With models_dir the list is read from files, on a worker thread. */
 static const pbay_codec codec_beside_files = CODEC(OPS_BUT_LIST);
 
+/* Servers of one model each, which run when they are needed. */
+static const pbay_codec codec_of_models = CODEC(OPS_OF_MODELS);
+
 static pbay_rc run(void *inst, pbay_call *call, const pbay_request *req)
 {
     const struct llama *l = inst;
 
-    return req->op == PBAY_OP_LIST ? disk_list(&l->disk, call, req)
-                                   : PBAY_NOSYS;
+    switch (req->op) {
+    case PBAY_OP_LIST:
+        return disk_list(&l->disk, call, req);
+    case PBAY_OP_SHOW:
+        return disk_show(&l->disk, call, req);
+    case PBAY_OP_HEALTH:
+        return launch_health(&l->launch, call);
+    default:
+        return PBAY_NOSYS;
+    }
 }
+
+static const pbay_native list_of_files = {
+    .size = sizeof list_of_files,
+    .ops = PBAY_OP_BIT(PBAY_OP_LIST),
+    .run = run,
+};
 
 static const pbay_native files = {
     .size = sizeof files,
-    .ops = PBAY_OP_BIT(PBAY_OP_LIST),
+    .ops = PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_SHOW) |
+           PBAY_OP_BIT(PBAY_OP_HEALTH),
     .run = run,
+};
+
+static pbay_rc describe(void *inst, pbay_call *call, const pbay_request *req,
+                        pbay_backend_spec *spec)
+{
+    const struct llama *l = inst;
+
+    return launch_describe(&l->launch, call, req, spec);
+}
+
+static const pbay_backend servers = {
+    .size = sizeof servers,
+    .ops = OPS_OF_MODELS,
+    .describe = describe,
 };
 
 static int is(pbay_str id, const char *name)
@@ -130,9 +181,13 @@ static const void *extension(void *inst, pbay_str id)
     const struct llama *l = inst;
 
     if (is(id, PBAY_EXT_CODEC))
-        return l->disk.dir ? &codec_beside_files : &codec;
+        return l->starts     ? &codec_of_models
+               : l->disk.dir ? &codec_beside_files
+                             : &codec;
     if (is(id, PBAY_EXT_NATIVE) && l->disk.dir)
-        return &files;
+        return l->starts ? &files : &list_of_files;
+    if (is(id, PBAY_EXT_BACKEND) && l->starts)
+        return &servers;
     return NULL;
 }
 

@@ -12,11 +12,15 @@ llamacpp_sources = \
 	plugins/llamacpp/files.h \
 	plugins/llamacpp/gguf.c \
 	plugins/llamacpp/gguf.h \
+	plugins/llamacpp/launch.c \
+	plugins/llamacpp/launch.h \
 	plugins/llamacpp/models.c \
 	plugins/llamacpp/path.c \
 	plugins/llamacpp/path.h \
 	plugins/llamacpp/reply.c \
-	plugins/llamacpp/request.c
+	plugins/llamacpp/request.c \
+	plugins/llamacpp/settings.c \
+	plugins/llamacpp/settings.h
 
 pluginlib_LTLIBRARIES += plugins/llamacpp/llamacpp.la
 plugins_llamacpp_llamacpp_la_SOURCES = $(llamacpp_sources)

@@ -146,6 +146,53 @@ static pbay_rc list(struct llama *l, struct ask *a, pbay_str data)
     return rc;
 }
 
+/* ----------------------------------------------------------------------- ps */
+
+/* A router says of each what becomes of it; what a server of one model lists is
+ * in memory. */
+static int runs(pbay_str entry)
+{
+    pbay_str state = pbay_json_get(pbay_json_get(entry, "status"), "value");
+
+    return !state.n || pbay_json_is(state, "loaded") ||
+           pbay_json_is(state, "loading") || pbay_json_is(state, "sleeping");
+}
+
+static pbay_rc running(struct llama *l, struct ask *a, pbay_str data)
+{
+    void *with[2] = {l, a};
+    pbay_out w = {.grow = oai_grow, .arg = with};
+    pbay_str entry;
+    size_t pos = 0;
+    uint32_t place = 0;
+    pbay_rc rc = PBAY_OK;
+
+    while (rc == PBAY_OK && pbay_json_next(data, &pos, NULL, &entry)) {
+        pbay_str id = pbay_json_get(entry, "id");
+        int64_t size = whole(pbay_json_get(entry, "meta"), "size");
+        if (pbay_json_type(id) != 's' || !runs(entry))
+            continue;
+        w.n = 0;
+        pbay_out_cstr(&w, "{\"model\":");
+        pbay_out_raw(&w, id);
+        if (size) {
+            pbay_out_cstr(&w, ",\"size\":");
+            pbay_out_i64(&w, size);
+        }
+        if (window_of(entry)) {
+            pbay_out_cstr(&w, ",\"context_window\":");
+            pbay_out_i64(&w, window_of(entry));
+        }
+        pbay_out_cstr(&w, ",\"raw\":");
+        put_entry(&w, entry);
+        pbay_out_cstr(&w, "}");
+        rc = w.failed ? PBAY_NOMEM
+                      : oai_item(&l->oai, &a->c, "running", place++,
+                                 (pbay_str){w.p, w.n});
+    }
+    return rc;
+}
+
 /* --------------------------------------------------------------------- show */
 
 /* Is this the name of the entry, or another name of it? */
@@ -276,5 +323,7 @@ pbay_rc ll_models(struct llama *l, struct ask *a, pbay_str body)
     if (pbay_json_type(data) != 'a')
         return oai_error(&l->oai, &a->c, PBAY_E_PROTOCOL,
                          "the reply lists no models");
-    return a->op == PBAY_OP_SHOW ? show_entry(l, a, data) : list(l, a, data);
+    return a->op == PBAY_OP_SHOW ? show_entry(l, a, data)
+           : a->op == PBAY_OP_PS ? running(l, a, data)
+                                 : list(l, a, data);
 }

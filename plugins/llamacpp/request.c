@@ -199,6 +199,8 @@ pbay_rc ll_build(struct llama *l, struct ask *a, const pbay_request *req,
         return build_count(l, a, req, x);
     case PBAY_OP_LIST:
         return build_list(l, a, req, x);
+    case PBAY_OP_PS:
+        return get(l, a, OA("/v1/models"), x);
     case PBAY_OP_SHOW:
         return build_show(l, a, req, x);
     case PBAY_OP_HEALTH:

@@ -136,6 +136,13 @@ def test_list_and_show():
     assert "vision" not in shown["capabilities"]
 
 
+def test_what_is_in_memory():
+    one, = op("ps", {}, "llama")
+    assert one["model"] == "tiny" and one["size"] > 100000, one
+    assert one["context_window"] == 4096
+    assert op("ps", {}, "router") == [], "a router's models are not loaded yet"
+
+
 def test_context():
     status, _, body = host.post("/v1/chat/completions",
                                 chat("llama/tiny", text="river stone " * 4000))

@@ -21,6 +21,7 @@ e2e_py = \
 	tests/e2e/limits.py \
 	tests/e2e/llama_real.py \
 	tests/e2e/llamacpp_real.py \
+	tests/e2e/llamacpp_start.py \
 	tests/e2e/loopback.py \
 	tests/e2e/ollama_sdk.py \
 	tests/e2e/openai_sdk_node.py \

@@ -223,7 +223,7 @@ def test_the_example():
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                            text=True)
     assert p.returncode == 0, p.stdout
-    assert "vectors" in "".join(lines)
+    assert "files: {" in "".join(lines)
 
 
 def test_from_the_environment():
