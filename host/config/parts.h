@@ -112,7 +112,8 @@ struct load {
     struct doc **docs; /* the main file first, if there is one */
     size_t n_docs;
     const struct doc *main;
-    struct node *server, *log, *cache, *structured, *backends, *routes, *aliases, *keys, *providers, spare;
+    struct node *server, *log, *cache, *structured, *backends, *routes,
+        *aliases, *keys, *providers, spare;
     enum env_mode env_mode;
     bool nomem;
     bool lenient; /* an unset ${VAR} is a warning (disabled provider) */
