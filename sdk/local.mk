@@ -19,6 +19,7 @@ sdk_sources = \
 	sdk/lib/json_read.c \
 	sdk/lib/json_write.c \
 	sdk/lib/wire.c \
+	sdk/lib/wire_body.c \
 	sdk/lib/wire_edit.c \
 	sdk/lib/wire_ends.c \
 	sdk/lib/wire_error.c \

@@ -1,99 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-/* claude.so: writing a request body by pieces. */
+/* claude.so: writing a request body, and refusing to. */
 #include <stdio.h>
 #include <string.h>
 
 #include "body.h"
 
-#define LONG_TEXT 512u /* from here on it is not copied */
-#define CHUNK     2048u
-
-static void *room(struct body *b, size_t n)
+/* The first failure is the one that counts. */
+static int may(struct body *b)
 {
-    void *p = b->o->host->alloc(b->c->call, n);
-
-    if (!p)
-        b->rc = PBAY_NOMEM;
-    return p;
-}
-
-static void piece(struct body *b, pbay_str s)
-{
-    if (b->n == b->room) {
-        size_t more = b->room ? b->room * 2 : 16;
-        pbay_str *p = room(b, more * sizeof *p);
-        if (!p)
-            return;
-        if (b->n)
-            memcpy(p, b->pieces, b->n * sizeof *p);
-        b->pieces = p;
-        b->room = more;
-    }
-    b->pieces[b->n++] = s;
-}
-
-static void copied(struct body *b, pbay_str s)
-{
-    pbay_str *last = b->n ? &b->pieces[b->n - 1] : NULL;
-
-    if (!b->chunk || b->chunk_room - b->chunk_n < s.n) {
-        b->chunk = room(b, CHUNK);
-        b->chunk_room = b->chunk ? CHUNK : 0;
-        b->chunk_n = 0;
-        if (!b->chunk)
-            return;
-    }
-    memcpy(b->chunk + b->chunk_n, s.p, s.n);
-    if (last && last->p + last->n == b->chunk + b->chunk_n && b->chunk_n)
-        last->n += s.n;
-    else
-        piece(b, (pbay_str){b->chunk + b->chunk_n, s.n});
-    b->chunk_n += s.n;
+    if (b->rc == PBAY_OK)
+        b->rc = b->out.rc;
+    return b->rc == PBAY_OK;
 }
 
 void body_raw(struct body *b, pbay_str s)
 {
-    if (b->rc != PBAY_OK || !s.n)
-        return;
-    if (s.n >= LONG_TEXT)
-        piece(b, s);
-    else
-        copied(b, s);
+    if (may(b))
+        pbay_body_raw(&b->out, s);
+    may(b);
 }
 
 void body_put(struct body *b, const char *s)
 {
-    body_raw(b, (pbay_str){s, strlen(s)});
+    if (may(b))
+        pbay_body_cstr(&b->out, s);
+    may(b);
 }
 
 void body_int(struct body *b, int64_t v)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%lld", (long long)v);
-
-    body_raw(b, (pbay_str){text, (size_t)n});
+    if (may(b))
+        pbay_body_i64(&b->out, v);
+    may(b);
 }
 
 void body_name(struct body *b, const char *name, int *any)
 {
-    body_put(b, *any ? ",\"" : "\"");
-    body_put(b, name);
-    body_put(b, "\":");
-    *any = 1;
+    if (may(b))
+        pbay_body_name(&b->out, name, any);
+    may(b);
 }
 
 void body_string(struct body *b, pbay_str text)
 {
-    void *with[2] = {b->o, b->c};
-    pbay_out w = {.grow = cl_grow, .arg = with};
-
-    if (b->rc != PBAY_OK)
-        return;
-    pbay_out_string(&w, text);
-    if (w.failed)
-        b->rc = PBAY_NOMEM;
-    else
-        body_raw(b, (pbay_str){w.p, w.n});
+    if (may(b))
+        pbay_body_string(&b->out, text);
+    may(b);
 }
 
 void body_refuse(struct body *b, const char *param, const char *message)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside claude.so: a request body being written.  Short texts are gathered in
- * chunks, long ones (an image, say) stay where they are in the client's body.
- */
+/* Inside claude.so: a request body being written. */
 #ifndef PBAY_CLAUDE_BODY_H
 #define PBAY_CLAUDE_BODY_H
+
+#include <patchbay/wire.h>
 
 #include "claude.h"
 
@@ -13,10 +13,7 @@ struct body {
     const pbay_request *req;
     struct traits model;
     pbay_rc rc; /* the first failure; nothing is written after it */
-    pbay_str *pieces;
-    size_t n, room;
-    char *chunk; /* where short texts go; the last piece may end in it */
-    size_t chunk_n, chunk_room;
+    pbay_body out;
 };
 
 /* --- body.c */

@@ -349,7 +349,7 @@ static void turn(struct body *b, pbay_str messages, size_t pos, unsigned place,
                  int role, int *turns)
 {
     struct body before = *b;
-    size_t last = b->n ? b->pieces[b->n - 1].n : 0;
+    size_t last = b->out.n ? b->out.pieces[b->out.n - 1].n : 0;
     int n = 0;
 
     body_put(b, *turns ? ",{\"role\":\"" : "{\"role\":\"");
@@ -367,8 +367,8 @@ static void turn(struct body *b, pbay_str messages, size_t pos, unsigned place,
         return;
     }
     *b = before;
-    if (b->n)
-        b->pieces[b->n - 1].n = last;
+    if (b->out.n)
+        b->out.pieces[b->out.n - 1].n = last;
 }
 
 static int known(struct body *b, const struct message *m, int role)

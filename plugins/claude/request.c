@@ -549,7 +549,8 @@ static void answer_side(struct body *b, int *any)
 pbay_rc cl_request(struct claude *o, struct call *c, const pbay_request *req,
                    const pbay_str **pieces, size_t *n_pieces)
 {
-    struct body b = {.o = o, .c = c, .req = req};
+    struct body b = {
+        .o = o, .c = c, .req = req, .out = {.host = o->host, .call = c->call}};
     int64_t budget;
     int any = 0, effort;
 
@@ -570,7 +571,7 @@ pbay_rc cl_request(struct claude *o, struct call *c, const pbay_request *req,
     if (!counting(&b))
         answer_side(&b, &any);
     body_put(&b, "}");
-    *pieces = b.pieces;
-    *n_pieces = b.n;
+    *pieces = b.out.pieces;
+    *n_pieces = b.out.n;
     return b.rc;
 }

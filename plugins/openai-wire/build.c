@@ -222,8 +222,8 @@ static pbay_rc headers(struct openai *o, struct call *c,
     return PBAY_OK;
 }
 
-static pbay_rc post(struct openai *o, struct call *c, const pbay_request *req,
-                    pbay_str path, struct edits *e, pbay_exchange *x)
+pbay_rc oai_post(struct openai *o, struct call *c, const pbay_request *req,
+                 pbay_str path, struct edits *e, pbay_exchange *x)
 {
     pbay_rc rc;
 
@@ -263,7 +263,7 @@ static pbay_rc build_chat(struct openai *o, struct call *c,
         return rc;
     x->framing =
         req->flags & PBAY_RQ_STREAM ? PBAY_FRAME_SSE : PBAY_FRAME_WHOLE;
-    return post(o, c, req, o->chat_path, &e, x);
+    return oai_post(o, c, req, o->chat_path, &e, x);
 }
 
 void oai_get(pbay_exchange *x, pbay_str path)
@@ -405,7 +405,7 @@ static pbay_rc build_image(struct openai *o, struct call *c,
     int streams = pbay_json_true(find(req, "stream"));
 
     x->framing = streams ? PBAY_FRAME_SSE : PBAY_FRAME_WHOLE;
-    return post(o, c, req, o->images_path, &e, x);
+    return oai_post(o, c, req, o->images_path, &e, x);
 }
 
 static pbay_rc build_op(struct openai *o, struct call *c,
@@ -423,10 +423,10 @@ static pbay_rc build_op(struct openai *o, struct call *c,
         return build_chat(o, c, req, x);
     case PBAY_OP_EMBED:
         x->flags |= PBAY_X_IDEMPOTENT;
-        return post(o, c, req, o->embeddings_path, &none, x);
+        return oai_post(o, c, req, o->embeddings_path, &none, x);
     case PBAY_OP_MODERATE:
         x->flags |= PBAY_X_IDEMPOTENT;
-        return post(o, c, req, o->moderations_path, &none, x);
+        return oai_post(o, c, req, o->moderations_path, &none, x);
     case PBAY_OP_IMAGE:
         return build_image(o, c, req, x);
     case PBAY_OP_LIST:

@@ -301,6 +301,8 @@ pbay_rc oai_feed(struct openai *o, struct call *c, const pbay_record *rec)
         pbay_ends_feed(c->more, rec->data);
         return oai_content(o, c);
     }
+    if (c->other_form)
+        return data.n ? o->hooks->record(o, c, rec, data) : PBAY_OK;
     if (c->framing == PBAY_FRAME_SSE) {
         if (is_text(data, "[DONE]"))
             return end_mark(o, c);

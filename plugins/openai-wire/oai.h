@@ -45,6 +45,10 @@ struct oai_hooks {
     pbay_rc (*items)(struct openai *o, struct call *c, pbay_str body);
     /* Further members of a canonical model. */
     void (*model)(pbay_str model, pbay_out *w);
+    /* A record of a chat whose exchange `build` described in a form of its own
+     * (call.other_form); data is trimmed and not empty. */
+    pbay_rc (*record)(struct openai *o, struct call *c, const pbay_record *rec,
+                      pbay_str data);
     /* A second look at an error. */
     void (*error)(struct openai *o, struct call *c, pbay_str body,
                   pbay_error *e);
@@ -98,6 +102,7 @@ struct call {
     int begun, content, failed, ended;
     int usage_added; /* we asked for the usage chunk, the client did not */
     int again;       /* one more exchange is needed */
+    int other_form;  /* the reply is for the hook `record` */
     void *more;      /* of the hooks */
     uint32_t n_choices, n_calls_named, images;
     struct choice *choices;
@@ -125,6 +130,9 @@ int oai_bad_header(const pbay_host *host, const char *name, pbay_str value);
 /* --- build.c */
 pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
                   pbay_exchange *x);
+/* A POST of the body with these edits, and with those that every body gets. */
+pbay_rc oai_post(struct openai *o, struct call *c, const pbay_request *req,
+                 pbay_str path, struct edits *e, pbay_exchange *x);
 /* A name for the member's new value; an empty value drops it. */
 void oai_edit(struct edits *e, pbay_str name, pbay_str value);
 /* A GET of JSON. */

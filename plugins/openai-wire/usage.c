@@ -134,9 +134,9 @@ pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage)
     take(&u, PBAY_U_CACHE_READ, &u.cache_read, f[U_CACHED]);
     take(&u, PBAY_U_CACHE_WRITE, &u.cache_write, in[D_WRITE]);
     take(&u, PBAY_U_REASONING, &u.reasoning, out[D_REASONING]);
-    /* xAI: output without reasoning; cached tokens over the prompt's come on
+    /* xAI's chats: output without reasoning; cached tokens over the prompt's come on
      * top of it. */
-    if (o->reasoning_extra && (u.known & PBAY_U_OUTPUT) &&
+    if (o->reasoning_extra && !c->other_form && (u.known & PBAY_U_OUTPUT) &&
         (u.known & PBAY_U_REASONING))
         u.output += u.reasoning;
     if ((u.known & PBAY_U_INPUT) && (u.known & PBAY_U_CACHE_READ) &&

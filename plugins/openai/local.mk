@@ -3,6 +3,9 @@
 
 openai_sources = \
 	plugins/openai/openai.c \
+	plugins/openai/responses.h \
+	plugins/openai/responses_body.c \
+	plugins/openai/responses_feed.c \
 	plugins/openai/manifest.h
 
 pluginlib_LTLIBRARIES += plugins/openai/openai.la

@@ -96,7 +96,21 @@
     PATH("images_path", "/images/generations", \
          "Path of image generation under base_url") "," \
     PATH("models_path", "/models", \
-         "Path of the list of models under base_url")
+         "Path of the list of models under base_url") "," \
+    PATH("responses_path", "/responses", \
+         "Path of the Responses API under base_url") "," \
+    WORD("responses_api", "\"pass\",\"all\",\"none\"", "pass", \
+         "What goes by the Responses API. pass: requests of clients that " \
+         "speak it; all: every chat (models that have no other); none: the " \
+         "server has no such API, so such requests become chats. Also in " \
+         "model_config, for one model") "," \
+    WORD("reasoning_summary", "\"none\",\"auto\",\"concise\"," \
+         "\"detailed\"", "none", \
+         "Summary of its reasoning that is asked for where a chat with " \
+         "reasoning_effort goes by the Responses API") "," \
+    WORD("unsupported", "\"refuse\",\"drop\"", "refuse", \
+         "What to do with what the Responses API has not, where every chat " \
+         "goes by it: refuse the request, or leave it out with a warning")
 
 #define MANIFEST \
     "{\"abi\":\"0.1\",\"id\":\"openai\",\"version\":\"0.1.0\"," \

@@ -6,6 +6,7 @@
 
 #include "../openai-wire/oai.h"
 #include "manifest.h"
+#include "responses.h"
 
 PBAY_PLUGIN_NOTE(MANIFEST);
 
@@ -46,6 +47,9 @@ static const struct string_key strings[] = {
     {"images_path", "/images/generations", offsetof(struct openai, images_path),
      1},
     {"models_path", "/models", offsetof(struct openai, models_path), 1},
+    {"responses_path", "/responses",
+     offsetof(struct openai_own, responses_path), 1},
+    {"reasoning_summary", "none", offsetof(struct openai_own, summary), 0},
 };
 #define STRINGS (sizeof strings / sizeof *strings)
 
@@ -54,8 +58,10 @@ static pbay_str *string_at(struct openai *o, size_t i)
     return (pbay_str *)(void *)((char *)o + strings[i].at);
 }
 
-static pbay_rc configure(struct openai *o, pbay_str config)
+static pbay_rc configure(struct openai_own *own, pbay_str config)
 {
+    struct openai *o = &own->o;
+    static const char *const ways[] = {"pass", "all", "none", NULL};
     static const char *const fields[] = {
         "auto", "max_tokens", "max_completion_tokens", "as-is", NULL};
     static const char *const seeds[] = {"seed", "random_seed", NULL};
@@ -83,6 +89,8 @@ static pbay_rc configure(struct openai *o, pbay_str config)
     o->end_at_finish = oai_take_word(config, "end_mark", ends);
     o->lookup_in_list = oai_take_word(config, "model_lookup", lookups);
     o->reasoning_extra = oai_take_word(config, "usage_output", outputs);
+    own->responses = oai_take_word(config, "responses_api", ways);
+    own->drop = pbay_json_is(pbay_json_get(config, "unsupported"), "drop");
     return PBAY_OK;
 }
 
@@ -97,12 +105,15 @@ static void destroy(void *inst)
 
 static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
 {
-    struct openai *o = calloc(1, sizeof *o);
+    static const struct oai_hooks hooks = {.build = rs_build,
+                                           .record = rs_record};
+    struct openai_own *o = calloc(1, sizeof *o);
     pbay_rc rc;
 
     if (!o)
         return PBAY_NOMEM;
-    o->host = host;
+    o->o.host = host;
+    o->o.hooks = &hooks;
     rc = configure(o, config);
     if (rc != PBAY_OK) {
         destroy(o);
@@ -114,6 +125,13 @@ static pbay_rc create(const pbay_host *host, pbay_str config, void **inst)
 
 /* -------------------------------------------------------------------- codec */
 
+static pbay_rc build(void *inst, void *st, pbay_call *call,
+                     const pbay_request *req, pbay_exchange *x)
+{
+    return rs_declines(inst, req) ? PBAY_NOSYS
+                                  : oai_codec_build(inst, st, call, req, x);
+}
+
 static const pbay_codec codec = {
     .size = sizeof codec,
     .state_size = sizeof(struct call),
@@ -122,8 +140,9 @@ static const pbay_codec codec = {
            PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_SHOW) |
            PBAY_OP_BIT(PBAY_OP_HEALTH) | PBAY_OP_BIT(PBAY_OP_RAW),
     .dialects = PBAY_LIT("openai.chat/1 openai.embeddings/1 "
-                         "openai.moderations/1 openai.images/1"),
-    .build = oai_codec_build,
+                         "openai.moderations/1 openai.images/1 "
+                         "openai.responses/1"),
+    .build = build,
     .head = oai_codec_head,
     .feed = oai_codec_feed,
     .finish = oai_codec_finish,

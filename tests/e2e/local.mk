@@ -32,6 +32,7 @@ e2e_py = \
 	tests/e2e/provider_llamacpp.py \
 	tests/e2e/provider_ollama.py \
 	tests/e2e/provider_openrouter.py \
+	tests/e2e/provider_responses.py \
 	tests/e2e/raw_door.py \
 	tests/e2e/responses_sdk.py \
 	tests/e2e/retry.py \

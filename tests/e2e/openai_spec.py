@@ -251,5 +251,40 @@ def test_responses():
     assert len(seen) > 15, seen
 
 
+def test_chats_by_the_responses_api():
+    """What responses_api = "all" makes of a chat with nearly everything in it."""
+    answer = {"id": "resp_1", "object": "response", "created_at": 1,
+              "model": "m", "status": "completed", "error": None, "output": [
+                  {"type": "message", "id": "msg_1", "role": "assistant",
+                   "status": "completed", "content": [
+                       {"type": "output_text", "text": "Hello",
+                        "annotations": [], "logprobs": []}]}]}
+    lacks = ("n", "frequency_penalty", "presence_penalty", "seed", "stop",
+             "logit_bias", "modalities", "prediction", "stream",
+             "web_search_options", "stream_options")
+    body = {k: v for k, v in FULLEST.items() if k not in lacks}
+    body["messages"] = [dict(m) for m in body["messages"]]
+    body["messages"][2] = dict(body["messages"][2], content=[
+        p for p in body["messages"][2]["content"]
+        if p["type"] != "input_audio"])
+    with Upstream(json_answer(answer)) as up, Host(
+            providers=openai_at(up.url, extra='responses_api = "all";')) as host:
+        status, headers, reply = host.post("/v1/chat/completions", body)
+        assert status == 200, reply
+        assert json.loads(reply)["choices"][0]["message"]["content"] == "Hello"
+        assert headers["x-patchbay-warning"].startswith("messages.name:")
+        post = [r for r in up.requests if r.method == "POST"][-1]
+        assert post.path == "/v1/responses"
+        assert faults("CreateResponse", post.json) == [], faults(
+            "CreateResponse", post.json)
+        assert faults("CreateResponse", dict(post.json, tools=3))
+        for name in lacks[3:8]:
+            status, _, reply = host.post("/v1/chat/completions", dict(
+                chat("up/m"), **{name: FULLEST[name]}))
+            if name == "modalities": # text is what there is
+                continue
+            assert status == 400 and name in str(reply), (name, reply)
+
+
 if __name__ == "__main__":
     main(globals())

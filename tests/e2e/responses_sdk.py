@@ -115,7 +115,9 @@ if __name__ == "__main__":
             'openrouter: { base_url = "%s/api/v1"; api_key = "%s"; };'
             'llamacpp: { base_url = "%s"; };'
             'claude: { base_url = "%s"; api_key = "%s"; };' % (
-                ollama.url, UP_KEY, openai_at(openai.url, "openai"), LOOPBACK,
+                ollama.url, UP_KEY, openai_at(
+                    openai.url, "openai", extra='responses_api = "none";'),
+                LOOPBACK,
                 openai.url, OR_KEY, openai.url, anthropic.url, CLAUDE_KEY),
             top=client_keys()) as host:
         main(globals())

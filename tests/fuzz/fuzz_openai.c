@@ -48,6 +48,24 @@ const struct fuzz_seed fuzz_seeds[] = {
     SEED("\x06\x00" SSE("{\"choices\":[{\"delta\":{\"content\":\"a\"},"
                         "\"finish_reason\":\"stop\"}]}")),
     SEED("\x07\x00{\"detail\":[{\"loc\":[\"body\",1],\"msg\":\"m\"}]}"),
+    SEED("\x08\x00" SSE("{\"type\":\"response.created\",\"response\":{\"id\":"
+                        "\"r\",\"model\":\"m\"}}")
+             SSE("{\"type\":\"response.output_item.added\",\"output_index\":0,"
+                 "\"item\":"
+                 "{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\"}"
+                 "}")
+                 SSE("{\"type\":\"response.function_call_arguments.delta\","
+                     "\"output_index\":0,\"delta\":\"{}\"}")
+                     SSE("{\"type\":\"response.output_text.delta\",\"delta\":"
+                         "\"t\",\"logprobs\":[{}]}")
+                         SSE("{\"type\":\"response.completed\",\"response\":"
+                             "{\"status\":\"completed\",\"usage\":"
+                             "{\"input_tokens\":1}}}")),
+    SEED("\x09\x00{\"object\":\"response\",\"status\":\"incomplete\","
+         "\"incomplete_details\":{\"reason\":\"content_filter\"},\"output\":"
+         "[{\"type\":\"reasoning\",\"summary\":[{\"text\":\"a\"},{\"text\":"
+         "\"b\"}],\"encrypted_content\":\"e\"},{\"type\":\"message\","
+         "\"content\":[{\"type\":\"refusal\",\"refusal\":\"r\"}]}]}"),
     {NULL, 0},
 };
 
@@ -60,6 +78,8 @@ const struct fuzz_seed fuzz_seeds[] = {
 #define EVENTS "text/event-stream"
 #define JSON   "application/json"
 
+#define BY_RESPONSES ",\"config\":{\"responses_api\":\"all\"}"
+
 static const char *const asks[] = {
     ASK("chat", "\"stream\"", "") REPLY("200", EVENTS),
     ASK("chat", "\"stream\",\"pass\"", "") REPLY("200", EVENTS),
@@ -71,6 +91,8 @@ static const char *const asks[] = {
         ",\"config\":{\"end_mark\":\"finish\",\"cost_currency\":\"USD\","
         "\"usage_output\":\"without_reasoning\"}") REPLY("200", EVENTS),
     ASK("moderate", "", "") REPLY("503", JSON),
+    ASK("chat", "\"stream\"", BY_RESPONSES) REPLY("200", EVENTS),
+    ASK("chat", "", BY_RESPONSES) REPLY("200", JSON),
 };
 
 static void judge(const struct transcript *t, const struct driver_result *r)

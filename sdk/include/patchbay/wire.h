@@ -59,6 +59,28 @@ pbay_ends *pbay_ends_new(const pbay_host *host, pbay_call *call,
 void pbay_ends_feed(pbay_ends *e, pbay_str bytes);
 pbay_str pbay_ends_find(const pbay_ends *e, const char *name, int last);
 
+/* A request body being written, as the list of pieces that pbay_exchange.body
+ * wants.  Short texts are gathered; a long one (an image, say) is not copied and
+ * must stay where it is until the exchange is over, as the request's own body
+ * does.  Start with host and call set and the rest zero; what is in `pieces` is
+ * memory of the call.  After a failure nothing more is written. */
+typedef struct pbay_body {
+    const pbay_host *host;
+    pbay_call *call;
+    pbay_rc rc; /* PBAY_OK, or PBAY_NOMEM: look once, at the end */
+    pbay_str *pieces;
+    size_t n, room;
+    char *chunk;
+    size_t chunk_n, chunk_room;
+} pbay_body;
+void pbay_body_raw(pbay_body *b, pbay_str s);
+void pbay_body_cstr(pbay_body *b, const char *s);
+void pbay_body_i64(pbay_body *b, int64_t v);
+/* A plain text as a JSON string. */
+void pbay_body_string(pbay_body *b, pbay_str text);
+/* `,"name":` or, for the first member, `"name":`; *any is set. */
+void pbay_body_name(pbay_body *b, const char *name, int *any);
+
 /* Emit an ERROR event; returns PBAY_FAIL for `return pbay_fail(..)`. */
 pbay_rc pbay_fail(const pbay_host *host, pbay_call *call, uint32_t kind,
                   const char *param, const char *message);
