@@ -41,6 +41,7 @@ PNG = ("data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADU
        "EQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}},
           "required": ["city"], "additionalProperties": False}
+CITY = '{"city":"Bern"}'
 FULLEST = {
     "model": "up/gpt-4o",
     "messages": [
@@ -257,7 +258,7 @@ def test_chats_by_the_responses_api():
               "model": "m", "status": "completed", "error": None, "output": [
                   {"type": "message", "id": "msg_1", "role": "assistant",
                    "status": "completed", "content": [
-                       {"type": "output_text", "text": "Hello",
+                       {"type": "output_text", "text": CITY,
                         "annotations": [], "logprobs": []}]}]}
     lacks = ("n", "frequency_penalty", "presence_penalty", "seed", "stop",
              "logit_bias", "modalities", "prediction", "stream",
@@ -271,7 +272,7 @@ def test_chats_by_the_responses_api():
             providers=openai_at(up.url, extra='responses_api = "all";')) as host:
         status, headers, reply = host.post("/v1/chat/completions", body)
         assert status == 200, reply
-        assert json.loads(reply)["choices"][0]["message"]["content"] == "Hello"
+        assert json.loads(reply)["choices"][0]["message"]["content"] == CITY
         assert headers["x-patchbay-warning"].startswith("messages.name:")
         post = [r for r in up.requests if r.method == "POST"][-1]
         assert post.path == "/v1/responses"
