@@ -72,7 +72,8 @@ EXTRA_DIST += tests/demo.sh tests/unit/without-check.sh \
 	tests/env/node.sh \
 	tests/env/python.sh \
 	tests/env/tiny-model.sh \
-	tests/env/tokenizer.sh
+	tests/env/tokenizer.sh \
+	tests/env/vercel.sh
 
 # The full figures: the tests of long_tests again, with PATCHBAY_LONG=1.  What
 # they say is kept in tests/check-long.txt.

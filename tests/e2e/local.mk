@@ -23,6 +23,7 @@ e2e_py = \
 	tests/e2e/llamacpp_real.py \
 	tests/e2e/llamacpp_start.py \
 	tests/e2e/loopback.py \
+	tests/e2e/matrix.py \
 	tests/e2e/ollama_sdk.py \
 	tests/e2e/openai_sdk_node.py \
 	tests/e2e/openai_spec.py \
@@ -53,6 +54,15 @@ EXTRA_DIST += \
 TESTS += $(e2e_py)
 long_tests += tests/e2e/chaos.py tests/e2e/soak.py
 EXTRA_DIST += $(e2e_py) \
+	tests/e2e/README.md \
+	tests/e2e/matrix/anthropic.mjs \
+	tests/e2e/matrix/anthropic_client.py \
+	tests/e2e/matrix/common.mjs \
+	tests/e2e/matrix/common.py \
+	tests/e2e/matrix/ollama.mjs \
+	tests/e2e/matrix/openai.mjs \
+	tests/e2e/matrix/openai_client.py \
+	tests/e2e/matrix/vercel.mjs \
 	tests/e2e/harness.py \
 	tests/e2e/openai-spec/NOTICE \
 	tests/e2e/openai-spec/schemas.json \
