@@ -72,6 +72,7 @@ build_needs()
     library libevent_core 2.1.8 libevent-dev libevent-devel
     library openssl 3.0 libssl-dev openssl-devel
     library libedit 3.1 libedit-dev libedit-devel
+    library yaml-0.1 0.2.1 libyaml-dev libyaml-devel
     # to believe a provider's certificate
     [ -e /etc/ssl/certs/ca-certificates.crt ] ||
         [ -e /etc/pki/tls/certs/ca-bundle.crt ] ||

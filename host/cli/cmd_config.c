@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* patchbay config: show, check and begin a configuration. */
+/* patchbay config: show, check, begin and import a configuration. */
 #include "config.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/config_import.h"
 #include "cli/manifests.h"
 
 static const char help[] =
@@ -20,12 +21,17 @@ static const char help[] =
     "  check      find mistakes; prints FILE:LINE: KEY: MESSAGE for each, exit "
     "status\n             1 if there is an error\n"
     "  init       write a commented template for the providers that are "
-    "found\n\n"
-    "  -o, --output FILE init: write there; an existing file is kept\n";
+    "found\n"
+    "  import     read another program's configuration (JSON or YAML) and "
+    "write "
+    "it in\n             this host's form; what cannot be kept is named\n\n"
+    "  -o, --output FILE init, import: write there; an existing file is kept\n"
+    "      --force       import: replace existing files\n"
+    "      --format FORM import: json or yaml, whatever the name says\n";
 
 /* --- issues --- */
 
-static void print_issue(struct out *o, const struct cfg_issue *is)
+void config_print_issue(struct out *o, const struct cfg_issue *is)
 {
     if (is->file) {
         out_textc(o, is->file);
@@ -85,7 +91,7 @@ static int check(struct cli *cli, const struct cfg_load_options *load)
     if (cli->json)
         status = print_issues_json(cli, &issues);
     for (size_t i = 0; i < issues.n && !cli->json; i++)
-        print_issue(&cli->out, &issues.v[i]);
+        config_print_issue(&cli->out, &issues.v[i]);
     if (!issues.errors && !cli->json)
         out_f(&cli->out, "%s: ok\n",
               c->file ? c->file : "no file, environment");
@@ -112,7 +118,7 @@ static int show_own(struct cli *cli, const struct cfg_load_options *load)
         out_flush(&cli->out);
     }
     for (size_t i = 0; i < issues.n; i++)
-        print_issue(&cli->err, &issues.v[i]);
+        config_print_issue(&cli->err, &issues.v[i]);
     out_flush(&cli->err);
     cfg_issues_done(&issues);
     free(text);
@@ -203,7 +209,8 @@ static int without_host(struct cli *cli, const char *verb, const char *output)
 
 static int choose(struct cli *cli, const char *verb, const char *output)
 {
-    static const char *const verbs[] = {"show", "check", "init", NULL};
+    static const char *const verbs[] = {"show", "check", "init", "import",
+                                        NULL};
     const char *near;
     bool absent = true;
     int status = EXIT_OK;
@@ -215,7 +222,7 @@ static int choose(struct cli *cli, const char *verb, const char *output)
                          near ? "\"?" : "");
     }
     if (output && *verb != 'i')
-        return cli_usage(cli, "--output is for init");
+        return cli_usage(cli, "--output is for init and import");
     if (*verb != 's' &&
         (cli->reach.control || cli->reach.where == REACH_RUNNING))
         return cli_usage(cli, "%s works on files and asks no host", verb);
@@ -226,26 +233,55 @@ static int choose(struct cli *cli, const char *verb, const char *output)
     return absent ? without_host(cli, verb, output) : status;
 }
 
+static int import(struct cli *cli, int argc, char **argv,
+                  struct config_import *ask)
+{
+    if (argc != 1)
+        return cli_usage(cli, "import: one file is wanted, \"-\" is standard "
+                              "input");
+    if (cli->json || cli->reach.control || cli->reach.where == REACH_RUNNING)
+        return cli_usage(cli, "import works on files, asks no host and writes "
+                              "a configuration file");
+    ask->input = argv[0];
+    return config_import(cli, ask);
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"output", required_argument, NULL, 'o'}, {0}};
-    const char *output = NULL;
+        {"output", required_argument, NULL, 'o'},
+        {"force", no_argument, NULL, 'F'},
+        {"format", required_argument, NULL, 'f'},
+        {0}};
+    struct config_import ask = {.input = NULL};
     int opt;
 
     while ((opt = cli_getopt(cli, argc, argv, "o:", longs)) >= 0)
-        output = optarg;
+        if (opt == 'o')
+            ask.output = optarg;
+        else if (opt == 'F')
+            ask.force = true;
+        else
+            ask.format = optarg;
     if (opt != -1)
         return cli_opt_status(opt);
-    if (argc - optind != 1)
-        return cli_usage(cli, "show, check or init is wanted");
-    return choose(cli, argv[optind], output);
+    argc -= optind;
+    argv += optind;
+    if (argc && !strcmp(argv[0], "import"))
+        return import(cli, argc - 1, argv + 1, &ask);
+    if (argc != 1)
+        return cli_usage(cli, "show, check, init or import is wanted");
+    if (ask.force || ask.format)
+        return cli_usage(cli, "--%s is for import",
+                         ask.force ? "force" : "format");
+    return choose(cli, argv[0], ask.output);
 }
 
 const struct command cmd_config = {
     .name = "config",
-    .summary = "show, check or begin a configuration",
-    .usage = "show [OPTIONS]\ncheck [OPTIONS]\ninit [--output FILE]",
+    .summary = "show, check, begin or import a configuration",
+    .usage = "show [OPTIONS]\ncheck [OPTIONS]\ninit [--output FILE]\n"
+             "import [--output FILE [--force]] FILE",
     .help = help,
     .common = COMMON_ASK,
     .run = run};

@@ -11,6 +11,8 @@ host_sources += \
 	host/cli/cli.h \
 	host/cli/client.c \
 	host/cli/client.h \
+	host/cli/config_import.c \
+	host/cli/config_import.h \
 	host/cli/cmd_chat.c \
 	host/cli/cmd_config.c \
 	host/cli/cmd_generation.c \

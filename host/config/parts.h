@@ -305,6 +305,8 @@ bool provider_name_ok(const char *name);
 void provider_secret(const struct section *s, struct cfg_provider *p);
 /* reach.c: tls, proxy, headers, time-outs */
 void provider_reach(const struct section *s, struct cfg_provider *p);
+/* Why a further header of this name is refused; NULL: it is not. */
+const char *header_refused(const char *name);
 /* own.c: the module's own keys and model_config, as JSON */
 void provider_own(const struct section *s, struct cfg_provider *p);
 

@@ -149,20 +149,21 @@ static bool is_ours(const char *name)
     return in_list(ours, name);
 }
 
+const char *header_refused(const char *name)
+{
+    if (is_credential(name))
+        return "this looks like a credential: use api_key or api_key_file, "
+               "which are kept out of logs";
+    return is_ours(name) ? "the host sets this header itself: remove it" : NULL;
+}
+
 static void add_header(const struct section *s, struct cfg_provider *p,
                        const char *name)
 {
     struct load *l = s->l;
-    if (is_credential(name)) {
-        section_issue(s, true, name,
-                      "this looks like a credential: use "
-                      "api_key or api_key_file, which are kept out of logs");
-        return;
-    }
-    if (is_ours(name)) {
-        section_issue(s, true, name,
-                      "the host sets this header itself: "
-                      "remove it");
+    const char *why = header_refused(name);
+    if (why) {
+        section_issue(s, true, name, "%s", why);
         return;
     }
     for (size_t i = 0; i < p->n_headers; i++)

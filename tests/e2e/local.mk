@@ -11,6 +11,7 @@ e2e_py = \
 	tests/e2e/api_reference.py \
 	tests/e2e/cli_ops.py \
 	tests/e2e/completions.py \
+	tests/e2e/config_import.py \
 	tests/e2e/estimate.py \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \

@@ -111,3 +111,10 @@ TESTS += tests/fuzz/fuzz_schema
 tests_fuzz_fuzz_schema_SOURCES = tests/fuzz/fuzz_schema.c $(fuzz_runner)
 tests_fuzz_fuzz_schema_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_schema
+
+# Configurations of other programs.
+check_PROGRAMS += tests/fuzz/fuzz_import
+TESTS += tests/fuzz/fuzz_import
+tests_fuzz_fuzz_import_SOURCES = tests/fuzz/fuzz_import.c $(fuzz_runner)
+tests_fuzz_fuzz_import_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_import
