@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "dialect/openai.h"
+#include <patchbay/json.h>
 
 #define CHOICES_MAX 128
 #define TOOLS_MAX   128
@@ -20,6 +21,7 @@ struct choice {
     bool role_sent, stopped;
     uint32_t stop;
     struct buf text, reasoning, refusal, logprobs;
+    struct buf blocks; /* JSON, with commas between */
     struct tool *tools;
     size_t n_tools;
 };
@@ -76,6 +78,7 @@ static void choice_done(struct choice *c)
     buf_done(&c->reasoning);
     buf_done(&c->refusal);
     buf_done(&c->logprobs);
+    buf_done(&c->blocks);
     for (size_t i = 0; i < c->n_tools; i++) {
         buf_done(&c->tools[i].id);
         buf_done(&c->tools[i].name);
@@ -124,6 +127,7 @@ static struct choice *choice_at(struct oa_render *r, uint32_t i)
             buf_init(&v[j].reasoning, LIM_REPLY);
             buf_init(&v[j].refusal, LIM_REPLY);
             buf_init(&v[j].logprobs, LIM_REPLY);
+            buf_init(&v[j].blocks, LIM_REPLY);
         }
         r->choices = v;
         r->n = i + 1;
@@ -235,6 +239,18 @@ static int call_chunk(struct oa_render *r, struct choice *c,
     return rc | delta_close(r, c, STR_NONE, NULL, o);
 }
 
+/* A block that a later request has to bring back, in a member of our own. */
+static int block_chunk(struct oa_render *r, struct choice *c,
+                       const pbay_event *ev, struct buf *o)
+{
+    int rc = delta_open(r, c, ev->choice, o);
+
+    rc |= buf_printf(o, "%s\"patchbay_blocks\":[", c->role_sent ? "" : ",");
+    rc |= buf_add(o, ev->json);
+    rc |= buf_addc(o, "]");
+    return rc | delta_close(r, c, STR_NONE, NULL, o);
+}
+
 static int stream_event(struct oa_render *r, struct choice *c,
                         const pbay_event *ev, struct buf *o)
 {
@@ -249,6 +265,8 @@ static int stream_event(struct oa_render *r, struct choice *c,
         return text_chunk(r, c, ev, "refusal", o);
     case PBAY_EV_CALL:
         return call_chunk(r, c, ev, o);
+    case PBAY_EV_BLOCK:
+        return block_chunk(r, c, ev, o);
     case PBAY_EV_STOP:
         c->stopped = true;
         rc = delta_open(r, c, ev->choice, o);
@@ -294,6 +312,9 @@ static int keep_event(struct choice *c, const pbay_event *ev)
         if (ev->name.n && !t->name.n && buf_add(&t->name, ev->name) < 0)
             return -1;
         return buf_add(&t->args, ev->text);
+    case PBAY_EV_BLOCK:
+        return (c->blocks.n ? buf_addc(&c->blocks, ",") : 0) |
+               buf_add(&c->blocks, ev->json);
     case PBAY_EV_STOP:
         c->stopped = true;
         c->stop = ev->code;
@@ -311,6 +332,8 @@ static int render_event(void *arg, const pbay_event *ev, struct buf *out)
     if (ev->type < PBAY_EV_TEXT || ev->type > PBAY_EV_STOP ||
         ev->type == PBAY_EV_USAGE)
         return 0;
+    if (ev->type == PBAY_EV_BLOCK && pbay_json_check(ev->json, NULL) < 0)
+        return -1;
     c = choice_at(r, ev->choice);
     if (!c)
         return -1;
@@ -381,6 +404,11 @@ static int put_choice(const struct choice *c, size_t i, struct buf *o)
     }
     if (c->n_tools)
         rc |= put_tools(c, o);
+    if (c->blocks.n) {
+        rc |= buf_addc(o, ",\"patchbay_blocks\":[");
+        rc |= buf_add(o, buf_str(&c->blocks));
+        rc |= buf_addc(o, "]");
+    }
     rc |= buf_addc(o, "},\"logprobs\":");
     if (c->logprobs.n) {
         rc |= buf_addc(o, "{\"content\":[");
@@ -468,7 +496,8 @@ size_t oa_error_json(const struct dialog *x, const struct err *e, char *dst,
 const struct chat_form oa_form = {
     .want = PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |
             PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |
-            PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_WARNING),
+            PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_BLOCK) |
+            PBAY_WANT(PBAY_EV_WARNING),
     .error_json = oa_error_json,
     .render_new = render_new,
     .render_free = render_free,

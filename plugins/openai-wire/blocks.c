@@ -2,7 +2,9 @@
 /* OpenAI's language: blocks of earlier answers that come back.  A canonical
  * assistant message carries them in `patchbay_blocks`, a name that no provider
  * knows: where reasoning_details are understood, those blocks that are some
- * become that again; what another provider made is left out, with a warning. */
+ * become that again; what another provider made is left out, with a warning.
+ * So also in a client's own body: a conversation that another provider began may
+ * go on here. */
 #include <string.h>
 
 #include "oai.h"
@@ -100,7 +102,7 @@ pbay_rc oai_edit_blocks(struct openai *o, struct call *c,
     size_t pos = 0;
     unsigned left_out = 0;
 
-    if ((req->flags & PBAY_RQ_PASS) || pbay_json_type(list) != 'a' ||
+    if (pbay_json_type(list) != 'a' ||
         !memmem(list.p, list.n, name, sizeof name - 1))
         return PBAY_OK;
     pbay_out_cstr(&w, "[");

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 from harness import Host, Upstream, main, openai_at, send_json, send_stream
-from ollama_sdk import (CLAUDE_KEY, KEY, OR_KEY, UP_KEY, anthropic,
+from ollama_sdk import (CLAUDE_KEY, KEY, OR_KEY, UP_KEY, anthropic, claude,
                         client_keys, ollama, openai)
 from openai_sdk import counterpart
 from provider_claude import message as whole
@@ -64,8 +64,8 @@ def by_responses(usual):
 
 
 def unasked(usual):
-    """Anthropic's service thinks when it is asked to: not every client has a
-    place for a signed thought, and those that have are asked elsewhere."""
+    """A Claude that does not think before it calls, for the client that has no
+    place for a signed thought and would not bring it back."""
     def answer(req, conn):
         body = req.json if req.method == "POST" else {}
         if "thinking" in body or not body.get("tools"):
@@ -92,8 +92,11 @@ def outcome(script, more):
         else [node + "/node"]
     env = dict(os.environ, BASE_URL=host.url, KEY=KEY, TARGETS=targets(),
                SDK=node, VERCEL=counterpart("vercel.sh"), **more)
+    if script == "vercel.mjs":
+        anthropic.answer = unasked(claude)
     p = subprocess.run(argv + [os.path.join(HERE, "matrix", script)], env=env,
                        stdout=subprocess.PIPE, text=True)
+    anthropic.answer = claude
     found = {}
     for line in p.stdout.splitlines():
         if line.startswith('{"target"'):
@@ -151,7 +154,6 @@ host = None
 if __name__ == "__main__":
     for script in ("node.sh", "python.sh", "vercel.sh"):
         counterpart(script)
-    anthropic.answer = unasked(anthropic.answer)
     direct = Upstream(by_responses(openai.answer))
     with ollama, openai, anthropic, direct, Host(
             providers='ollama: { base_url = "%s"; api_key = "%s"; }; %s '

@@ -260,6 +260,20 @@ def test_thinking():
     assert up.requests[-1].json["output_config"] == {"effort": "high"}
 
 
+def test_signed_thoughts_come_back():
+    ask = chat("claude/claude-sonnet-5", text="think", reasoning_effort="high")
+    signed = [b for e in (json.loads(x) for x in sse(host.post(
+        "/v1/chat/completions", dict(ask, stream=True))[2])[:-1])
+              for c in e["choices"]
+              for b in c["delta"].get("patchbay_blocks", [])]
+    assert len(signed) == 1 and signed[0]["type"] == "thinking", signed
+    assert signed[0]["signature"], signed
+    said = {"role": "assistant", "content": "So.", "patchbay_blocks": signed}
+    good({"model": "claude/claude-sonnet-5", "messages": ask["messages"] + [
+        said, {"role": "user", "content": "go on"}]})
+    assert up.requests[-1].json["messages"][1]["content"][0] == signed[0]
+
+
 def test_errors():
     before = len(up.requests)
     status, e = refused(chat("claude/claude-sonnet-5", seed=7))
