@@ -281,7 +281,8 @@ static void put_provider(struct buf *b, const struct snapshot *s,
     buf_addc(b, ",");
     put_str(b, "module", p->manifest ? p->manifest->id : NULL);
     buf_addc(b, ",");
-    put_str(b, "base_url", p->base_url);
+    /* What the host runs for it itself is in "status". */
+    put_str(b, "base_url", in && in->backend ? NULL : p->base_url);
     buf_printf(b, ",\"local\":%s,\"key\":%s,",
                p->manifest && p->manifest->local ? "true" : "false",
                p->api_key ? "true" : "false");

@@ -574,7 +574,7 @@ static int assemble(struct host *h, char **err)
     h->models = model_index_new();
     h->cache = cache_new();
     h->health = health_new();
-    h->backends = backends_new(h->options.self);
+    h->backends = backends_new();
     if (!h->models || !h->backends || start_modules(h, err) < 0)
         return -1;
     h->snapshot = host_load(h, NULL, err);

@@ -14,7 +14,7 @@ static int64_t now_ms(void)
     return clock_us() / 1000;
 }
 
-struct backends *backends_new(const char *self)
+struct backends *backends_new(void)
 {
     struct backends *b = calloc(1, sizeof(*b));
 
@@ -22,9 +22,8 @@ struct backends *backends_new(const char *self)
         return NULL;
     pthread_mutex_init(&b->lock, NULL);
     be_core_init(&b->core);
-    b->self = strdup(self ? self : "/proc/self/exe");
     b->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (b->self && b->wake_fd >= 0)
+    if (b->wake_fd >= 0)
         return b;
     backends_free(b);
     return NULL;
@@ -77,7 +76,6 @@ void backends_free(struct backends *b)
     if (b->wake_fd >= 0)
         close(b->wake_fd);
     pthread_mutex_destroy(&b->lock);
-    free(b->self);
     free(b);
 }
 

@@ -62,8 +62,8 @@ struct backend_ask {
     void *arg;
 };
 
-/* self: this program, for the guards.  NULL without memory. */
-struct backends *backends_new(const char *self);
+/* NULL without memory. */
+struct backends *backends_new(void);
 /* [any] What holds from now on: bounds, and which providers there are; the
  * processes of others end when nobody uses them any more.  What kept failing
  * may be tried again. */

@@ -90,8 +90,7 @@ fail:
     return NULL;
 }
 
-char **be_argv(const struct backend *o, const char *self, int64_t stop_ms,
-               int port)
+char **be_argv(const struct backend *o, int64_t stop_ms, int port)
 {
     size_t n = 0;
 
@@ -100,7 +99,7 @@ char **be_argv(const struct backend *o, const char *self, int64_t stop_ms,
     char **v = calloc(n + 4, sizeof(*v));
     if (!v)
         return NULL;
-    v[0] = strdup(self);
+    v[0] = strdup("patchbay");
     v[1] = strdup("--run-backend");
     if (asprintf(&v[2], "%lld", (long long)stop_ms) < 0)
         v[2] = NULL;

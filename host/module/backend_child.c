@@ -22,6 +22,10 @@
 #include "base/str.h"
 #include "module/backend_int.h"
 
+/* The very file that runs here, also when another has taken its place: a guard
+ * of another version would not be understood. */
+#define SELF "/proc/self/exe"
+
 struct be_child {
     char *provider;
     pid_t guard;
@@ -181,7 +185,7 @@ static int spawn(struct be_child *c, char **argv, char **env, int control,
                                         POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &usual);
-    int rc = posix_spawn(&c->guard, argv[0], &files, &attr, argv, env);
+    int rc = posix_spawn(&c->guard, SELF, &files, &attr, argv, env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     return rc;
@@ -223,8 +227,7 @@ static int open_lines(int control[2], int log[2])
     return -1;
 }
 
-static int launch(struct be_child *c, const char *self, const struct backend *o,
-                  int64_t stop_ms)
+static int launch(struct be_child *c, const struct backend *o, int64_t stop_ms)
 {
     int control[2], log[2], rc;
     char **argv, **env;
@@ -232,7 +235,7 @@ static int launch(struct be_child *c, const char *self, const struct backend *o,
     if (open_lines(control, log) < 0)
         return errno;
     env = be_env(o, c->port, c->key, &c->uses_key);
-    argv = be_argv(o, self, stop_ms, c->port);
+    argv = be_argv(o, stop_ms, c->port);
     rc = env && argv ? spawn(c, argv, env, control[1], log[1]) : ENOMEM;
     be_free_words(env);
     be_free_words(argv);
@@ -243,8 +246,8 @@ static int launch(struct be_child *c, const char *self, const struct backend *o,
     return rc;
 }
 
-struct be_child *be_child_start(const char *self, const struct backend *o,
-                                int64_t stop_ms, char *why, size_t room)
+struct be_child *be_child_start(const struct backend *o, int64_t stop_ms,
+                                char *why, size_t room)
 {
     struct be_child *c = calloc(1, sizeof(*c));
     int rc;
@@ -262,10 +265,9 @@ struct be_child *be_child_start(const char *self, const struct backend *o,
     if (!c->provider || !c->key)
         rc = ENOMEM;
     else
-        rc = c->port < 0 ? EADDRNOTAVAIL : launch(c, self, o, stop_ms);
+        rc = c->port < 0 ? EADDRNOTAVAIL : launch(c, o, stop_ms);
     if (rc) {
-        snprintf(why, room, "its guard (%s) cannot be run: %s", self,
-                 strerror(rc));
+        snprintf(why, room, "its guard cannot be run: %s", strerror(rc));
         be_child_free(c);
         return NULL;
     }

@@ -156,13 +156,12 @@ struct be_child;
 /* backend_args.c: malloc'd, NULL-terminated; NULL: no memory. */
 char **be_env(const struct backend *o, int port, const struct secret *key,
               bool *uses_key);
-char **be_argv(const struct backend *o, const char *self, int64_t stop_ms,
-               int port);
+char **be_argv(const struct backend *o, int64_t stop_ms, int port);
 void be_free_words(char **v);
 
 /* A guard with its process; NULL and a sentence in why. */
-struct be_child *be_child_start(const char *self, const struct backend *b,
-                                int64_t stop_ms, char *why, size_t room);
+struct be_child *be_child_start(const struct backend *b, int64_t stop_ms,
+                                char *why, size_t room);
 void be_child_stop(struct be_child *c, bool at_once);
 /* What to wait for: at most BE_FDS descriptors; the number of them. */
 #define BE_FDS 3

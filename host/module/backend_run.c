@@ -56,7 +56,7 @@ static void start(struct backends *b, struct backend *o, int64_t stop_ms)
     char why[256];
     struct be_end end = {why, "", false};
 
-    o->child = be_child_start(b->self, o, stop_ms, why, sizeof(why));
+    o->child = be_child_start(o, stop_ms, why, sizeof(why));
     if (o->child)
         log_line(LOG_INFO, "backend", "starting a process",
                  log_cstr("provider", o->provider), log_cstr("name", o->name),

@@ -11,7 +11,6 @@ struct backends {
     bool running;        /* likewise: there is a thread */
     pthread_t thread;
     int wake_fd;
-    char *self;
 };
 
 /* 0 or -errno. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A provider as somebody else would write it: from the installed headers alone,
  * in the language that C11 and C++11 have in common. */
+#include <patchbay/backend.h>
 #include <patchbay/json.h>
 #include <patchbay/provider.h>
 
@@ -66,6 +67,31 @@ static const pbay_codec codec = {sizeof(pbay_codec),
                                  feed,
                                  finish};
 
+/* Its server, which the host would start. */
+static pbay_rc describe(void *inst, pbay_call *call, const pbay_request *req,
+                        pbay_backend_spec *spec)
+{
+    static const pbay_str argv[] = {PBAY_LIT("some-server"),
+                                    PBAY_LIT("--port=${port}")};
+    static const pbay_kv env[] = {
+        {PBAY_LIT("SOME_SERVER_KEY"), PBAY_LIT("${key}")}};
+    static const pbay_str path = PBAY_LIT("/ready");
+    (void)inst;
+    (void)call;
+    if (!PBAY_HAS(spec, name))
+        return PBAY_NOSYS;
+    spec->key = spec->name = req->model;
+    spec->argv = argv;
+    spec->n_argv = 2;
+    spec->env = env;
+    spec->n_env = 1;
+    spec->ready_path = path;
+    return PBAY_OK;
+}
+
+static const pbay_backend backend = {sizeof(pbay_backend), 0,
+                                     (uint64_t)1 << PBAY_OP_CHAT, describe};
+
 static pbay_rc create(const pbay_host *h, pbay_str config, void **inst)
 {
     (void)config;
@@ -82,6 +108,8 @@ static void destroy(void *inst)
 static const void *extension(void *inst, pbay_str id)
 {
     (void)inst;
+    if (id.n == sizeof(PBAY_EXT_BACKEND) - 1)
+        return &backend;
     return id.n == sizeof(PBAY_EXT_CODEC) - 1 ? &codec : NULL;
 }
 

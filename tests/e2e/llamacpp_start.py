@@ -406,6 +406,25 @@ def test_command_line():
         assert "ready" in line, line
 
 
+def test_command_line_without_a_host():
+    """Two variables, and nothing else: the server lives as long as the
+    command."""
+    with tempfile.TemporaryDirectory() as d:
+        env = {k: v for k, v in os.environ.items() if not k.endswith("_KEY")}
+        env.update(LLAMACPP_MODELS_DIR=MODELS, HOME=d, XDG_CONFIG_HOME=d,
+                   XDG_STATE_HOME=d, PATCHBAY_CONTROL=os.path.join(d, "none"),
+                   PATCHBAY_PLUGIN_PATH=os.environ["PATCHBAY_PROVIDERS"],
+                   PATCHBAY_ALLOW_ANY_OWNER="1",
+                   PATH=os.path.dirname(SERVER) + ":" + env["PATH"])
+        p = subprocess.run([os.environ.get("PATCHBAY", "./patchbay"), "chat",
+                            "-m", "llamacpp/one", "hello"], env=env,
+                           timeout=60, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True)
+    assert p.returncode == 0 and p.stdout.strip(), (p.stdout, p.stderr)
+    no_process()
+
+
 if __name__ == "__main__":
     SERVER = counterpart("llama-server.sh")
     tiny = counterpart("tiny-model.sh")

@@ -8,6 +8,7 @@ e2e_py = \
 	tests/e2e/chaos.py \
 	tests/e2e/access.py \
 	tests/e2e/anthropic_sdk.py \
+	tests/e2e/backend.py \
 	tests/e2e/api_reference.py \
 	tests/e2e/cli_ops.py \
 	tests/e2e/completions.py \
@@ -64,6 +65,7 @@ EXTRA_DIST += $(e2e_py) \
 	tests/e2e/matrix/openai.mjs \
 	tests/e2e/matrix/openai_client.py \
 	tests/e2e/matrix/vercel.mjs \
+	tests/e2e/fake_llama.py \
 	tests/e2e/harness.py \
 	tests/e2e/openai-spec/NOTICE \
 	tests/e2e/openai-spec/schemas.json \

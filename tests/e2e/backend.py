@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""Processes that the host runs for a provider, with a server that misbehaves:
+what they get and do not get, what becomes of those that do not start, do not
+end, talk too much, lose their port, or have children of their own."""
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+from harness import BOUND, Host, chat, main, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SECRET = "sk-host-secret-0815"
+NAMES = ("plain", "slow", "held", "loud", "gone", "port", "stubborn",
+         "parent", "other")
+
+
+def header():
+    """The smallest GGUF file: an architecture, no tensors."""
+    def text(s):
+        return struct.pack("<Q", len(s)) + s
+    return (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) +
+            text(b"general.architecture") + struct.pack("<I", 8) +
+            text(b"llama"))
+
+
+def sign(what):
+    with open(os.path.join(DIR, what), "w"):
+        pass
+
+
+def seen(what):
+    return os.path.exists(os.path.join(DIR, what))
+
+
+def read(what):
+    with open(os.path.join(DIR, what)) as f:
+        return f.read()
+
+
+def start(more="", top="", **kw):
+    for old in os.listdir(DIR):
+        os.unlink(os.path.join(DIR, old))
+    return Host(providers='p: { type = "llamacpp"; models_dir = "%s"; '
+                'server = "%s"; server_env = [ "FAKE_DIR=%s" ]; %s };'
+                % (MODELS, FAKE, DIR, more), top=top,
+                env={"ANTHROPIC_API_KEY": SECRET, "MY_TOKEN": SECRET}, **kw)
+
+
+def ask(host, model):
+    status, _, body = host.post("/v1/chat/completions", chat("p/" + model))
+    return status, json.loads(body)
+
+
+def told(host, model):
+    status, body = ask(host, model)
+    assert status == 200, body
+    return json.loads(body["choices"][0]["message"]["content"])
+
+
+def in_background(host, model):
+    results = []
+    t = threading.Thread(target=lambda: results.append(ask(host, model)))
+    t.start()
+    return t, results
+
+
+def one(host, name):
+    for b in host.control("status")["backends"]:
+        if b["name"] == name:
+            return b
+    return {"state": "none", "waiting": 0, "calls": 0, "pid": 0, "line": ""}
+
+
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_what_a_process_gets():
+    with start() as h:
+        t = told(h, "plain")
+        assert t["cwd"] == "/"
+        # Its standard ones, and its listening and accepted sockets.
+        assert [f for f in t["fds"] if f < 3] == [0, 1, 2]
+        assert len(t["fds"]) <= 6, t["fds"]
+        assert t["group"] and not t["session"], t
+        assert SECRET not in str(t["environ"])
+        assert set(t["environ"]) <= {
+            "PATH", "HOME", "USER", "TMPDIR", "LD_LIBRARY_PATH", "LC_CTYPE",
+            "XDG_CACHE_HOME", "TZ", "LC_ALL", "FAKE_DIR", "LLAMA_API_KEY"}, t
+
+
+def test_progress_is_seen_while_it_loads():
+    with start() as h:
+        t, results = in_background(h, "slow")
+        b = until(lambda: one(h, "slow")["line"] and one(h, "slow"),
+                  "something to be said")
+        assert b["state"] == "starting" and b["line"] == "loading: 10 %", b
+        assert b["waiting"] == 1 and b["pid"] > 0
+        events = []
+        h.control("op", {"op": "ps", "provider": "p"}, events)
+        item = events[-1]["json"]
+        assert item["state"] == "starting", item
+        assert item["raw"]["line"] == "loading: 10 %", item
+        assert not results
+        sign("go")
+        t.join()
+        assert results[0][0] == 200, results
+
+
+def test_a_client_that_leaves_while_it_loads():
+    with start() as h:
+        body = json.dumps(chat("p/slow")).encode()
+        s = h.connect()
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+                  b"Content-Type: application/json\r\nContent-Length: %d\r\n"
+                  b"\r\n" % len(body) + body)
+        until(lambda: one(h, "slow")["waiting"] == 1, "it to wait")
+        s.close()
+        until(lambda: one(h, "slow")["waiting"] == 0, "it to be forgotten")
+        sign("go")
+        until(lambda: one(h, "slow")["state"] == "ready", "the server")
+        assert told(h, "slow")["pid"]
+        assert one(h, "slow")["starts"] == 1
+
+
+def test_waiting_has_a_deadline():
+    with start(top='backends: { max_wait = "1s"; };') as h:
+        began = time.monotonic()
+        status, body = ask(h, "slow")
+        assert status == 503, (status, body)
+        assert "backends.max_wait" in body["error"]["message"], body
+        assert time.monotonic() - began >= 1
+        sign("go")
+        until(lambda: one(h, "slow")["state"] == "ready", "the server")
+        assert ask(h, "slow")[0] == 200
+
+
+def test_waiting_is_bounded():
+    with start(top="backends: { max_waiting = 1; };") as h:
+        t, results = in_background(h, "slow")
+        until(lambda: one(h, "slow")["waiting"] == 1, "it to wait")
+        status, body = ask(h, "slow")
+        assert status == 429, (status, body)
+        assert "backends.max_waiting" in body["error"]["message"], body
+        sign("go")
+        t.join()
+        assert results[0][0] == 200, results
+
+
+def test_slots_bound_what_it_gets():
+    with start("slots = 2;") as h:
+        threads = [in_background(h, "held") for _ in range(6)]
+        until(lambda: one(h, "held")["calls"] == 2 and
+              one(h, "held")["waiting"] == 4, "two of six to be there")
+        sign("go")
+        most = 0
+        for t, results in threads:
+            t.join()
+            assert results[0][0] == 200, results
+            content = results[0][1]["choices"][0]["message"]["content"]
+            most = max(most, json.loads(content)["most"])
+        assert most == 2, most
+
+
+def test_much_talk_and_no_secret():
+    with start(log="info") as h:
+        status, body = ask(h, "loud")
+        text = body["error"]["message"]
+        assert status == 502 and "exit status 3" in text, (status, text)
+        assert "the key is ***, and this is the end" in text, text
+        assert "\x1b" not in text and len(text) < 1100
+        assert "line 1 " not in h.errors(), "its log is for level debug"
+        h.alive()
+
+
+def test_a_port_that_somebody_took():
+    with start() as h:
+        t, results = in_background(h, "port")
+        until(lambda: seen("port"), "its port to be known")
+        port = int(read("port"))
+        with socket.create_server(("127.0.0.1", port)):
+            sign("taken")
+            t.join()
+        assert results[0][0] == 200, results
+        assert one(h, "port")["port"] != port
+        assert one(h, "port")["failures"] == 0
+        assert "somebody else took the port" in h.errors()
+
+
+def test_one_that_does_not_end():
+    with start('stop_after = "200ms";',
+               top='backends: { stop_time = "300ms"; };') as h:
+        pid = told(h, "stubborn")["pid"]
+        until(lambda: not alive(pid), "it to be killed")
+        until(lambda: one(h, "stubborn")["state"] == "none", "that to be known")
+        assert "signal 9" in h.errors()
+
+
+def test_its_children_end_with_it():
+    with start() as h:
+        told(h, "parent")
+        child = int(read("grandchild"))
+        assert alive(child)
+    assert not alive(child), "after the host's end"
+    with start('stop_after = "200ms";') as h:
+        told(h, "parent")
+        child = int(read("grandchild"))
+        until(lambda: not alive(child), "after its own end")
+
+
+def test_its_children_end_with_a_killed_host():
+    h = start()
+    h.start()
+    try:
+        pid = told(h, "parent")["pid"]
+        child = int(read("grandchild"))
+        h.process.send_signal(signal.SIGKILL)
+        h.process.wait()
+        until(lambda: not alive(pid) and not alive(child), "all to be gone")
+    finally:
+        h.check = False
+        h.stop()
+
+
+def test_the_host_ends_while_one_loads():
+    h = start(server='drain = "500ms";')
+    with h:
+        t, results = in_background(h, "slow")
+        pid = until(lambda: one(h, "slow")["pid"], "it to be started")
+    t.join()
+    assert results and results[0][0] == 503, results
+    assert not alive(pid)
+
+
+def test_the_host_ends_while_one_answers():
+    h = start()
+    with h:
+        t, results = in_background(h, "held")
+        until(lambda: seen("held"), "the call to be there")
+        pid = one(h, "held")["pid"]
+        h.process.send_signal(signal.SIGTERM)
+        until(lambda: h.control("status")["draining"], "it to drain")
+        assert alive(pid), "its server is still needed"
+        sign("go")
+        t.join()
+        h.process.wait(BOUND)  # a second SIGTERM would cut this short
+    assert results[0][0] == 200, results
+    assert not alive(pid)
+
+
+def test_loading_one_does_not_hold_up_others():
+    with start() as h:
+        told(h, "plain")
+        t, results = in_background(h, "slow")
+        until(lambda: one(h, "slow")["state"] == "starting", "it to load")
+        for _ in range(20):
+            told(h, "plain")
+        told(h, "other")
+        assert not results
+        sign("go")
+        t.join()
+        assert results[0][0] == 200
+
+
+def test_reset_ends_the_pause():
+    with start(log="info") as h:
+        for want in (1, 1, 2):
+            if want == 2:
+                h.control("provider.reset", {"name": "p"})
+            assert ask(h, "gone")[0] == 502
+            assert h.errors().count("starting a process") == want, want
+
+
+def test_descriptors_return():
+    with start('stop_after = "50ms";') as h:
+        told(h, "plain")
+        until(lambda: one(h, "plain")["state"] == "none", "it to be stopped")
+        before = h.fds()
+        for _ in range(5):
+            told(h, "plain")
+            until(lambda: one(h, "plain")["state"] == "none", "it to stop")
+        until(lambda: h.fds() <= before + 2, "descriptors to be closed")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="patchbay-fake-") as top:
+        MODELS, DIR = os.path.join(top, "models"), os.path.join(top, "signs")
+        FAKE = os.path.join(top, "llama-server")
+        os.mkdir(MODELS)
+        os.mkdir(DIR)
+        for model in NAMES:
+            with open(os.path.join(MODELS, model + ".gguf"), "wb") as out:
+                out.write(header())
+        with open(os.path.join(HERE, "fake_llama.py")) as source, \
+                open(FAKE, "w") as out:
+            out.write("#!%s\n" % sys.executable)
+            shutil.copyfileobj(source, out)
+        os.chmod(FAKE, 0o755)
+        main(globals())
