@@ -108,9 +108,11 @@ static void say_failed(const struct backend *b, int64_t now, struct err *e)
 
     /* No Retry-After: that is for providers who mean everybody, and would hide
      * the reason from those who ask meanwhile. */
-    err_set(e, PBAY_E_UPSTREAM, "%s: %s %s (again in %lld ms): %s", b->provider,
-            b->name, b->start_failed ? "could not be started" : "has ended",
-            (long long)pause, b->why ? b->why : "it ended");
+    err_set(
+        e, PBAY_E_UPSTREAM,
+        b->start_failed ? "%s: %s could not be started (again in %lld ms): %s"
+                        : "%s: %s has ended (again in %lld ms): %s",
+        b->provider, b->name, (long long)pause, b->why ? b->why : "it ended");
     e->scope = PBAY_SCOPE_MODEL;
 }
 
