@@ -46,12 +46,23 @@ static pbay_rc get(struct llama *l, struct ask *a, pbay_str path,
 /* ---------------------------------------------------------------- operations
  */
 
+/* llama-server closes connections after a few idle seconds, perhaps just when
+ * we use one again.  What was computed twice then has cost nobody anything. */
+static pbay_rc build_cheap(struct llama *l, struct ask *a,
+                           const pbay_request *req, pbay_exchange *x)
+{
+    pbay_rc rc = oai_build(&l->oai, &a->c, req, x);
+
+    x->flags |= PBAY_X_IDEMPOTENT;
+    return rc;
+}
+
 static pbay_rc build_chat(struct llama *l, struct ask *a,
                           const pbay_request *req, pbay_exchange *x)
 {
     if (pbay_json_i64(find(req, "n"), &a->choices) < 0)
         a->choices = 1;
-    return oai_build(&l->oai, &a->c, req, x);
+    return build_cheap(l, a, req, x);
 }
 
 /* The template's result as /tokenize wants it.  Where it stands among several
@@ -207,6 +218,7 @@ pbay_rc ll_build(struct llama *l, struct ask *a, const pbay_request *req,
         /* /health is open to all; /props proves the key. */
         return get(l, a, req->step ? OA("/props") : OA("/health"), x);
     case PBAY_OP_EMBED:
+        return build_cheap(l, a, req, x);
     case PBAY_OP_RAW:
         return oai_build(&l->oai, &a->c, req, x);
     default:
