@@ -195,7 +195,7 @@ def test_a_port_that_somebody_took():
         assert results[0][0] == 200, results
         assert one(h, "port")["port"] != port
         assert one(h, "port")["failures"] == 0
-        assert "somebody else took the port" in h.errors()
+        until(lambda: "somebody else took the port" in h.errors(), "the log")
 
 
 def test_one_that_does_not_end():
@@ -204,7 +204,7 @@ def test_one_that_does_not_end():
         pid = told(h, "stubborn")["pid"]
         until(lambda: not alive(pid), "it to be killed")
         until(lambda: one(h, "stubborn")["state"] == "none", "that to be known")
-        assert "signal 9" in h.errors()
+        until(lambda: "signal 9" in h.errors(), "the log")
 
 
 def test_its_children_end_with_it():
@@ -279,7 +279,8 @@ def test_reset_ends_the_pause():
             if want == 2:
                 h.control("provider.reset", {"name": "p"})
             assert ask(h, "gone")[0] == 502
-            assert h.errors().count("starting a process") == want, want
+            until(lambda: h.errors().count("starting a process") == want,
+                  "the log to have so many starts: %d" % want)
 
 
 def test_descriptors_return():

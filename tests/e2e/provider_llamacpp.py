@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from harness import (DONE, Host, PATCHBAY, Upstream, chat, completion, delta,
-                     main, send_json, send_stream, sse)
+                     main, send_json, send_stream, sse, until)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEY = "sk-llamacpp-secret-424242"
@@ -249,7 +249,7 @@ def test_a_directory_that_is_not_there():
 def test_damaged_files_are_named():
     names = [m["id"] for m in op("list", {}, "broken")]
     assert names == [], names
-    assert "bad.gguf: it is no GGUF file" in host.errors()
+    until(lambda: "bad.gguf: it is no GGUF file" in host.errors(), "the log")
 
 
 def test_a_path_of_windows():
