@@ -331,7 +331,9 @@ static int fill_request(attempt *a, const struct target *t,
         .query = r->query,
         .headers = r->headers,
         .n_headers = r->n_headers,
-        .model_config = exchange_model_config(a->inst, t->model),
+        .model_config = r->op == PBAY_OP_LIST
+                            ? str_c(a->inst->cfg->model_config)
+                            : exchange_model_config(a->inst, t->model),
         .members = body.members,
         .n_members = body.n_members,
     };

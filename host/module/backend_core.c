@@ -256,6 +256,10 @@ static void note_failure(struct backend *b, const struct be_end *end,
                      (long long)b->ready_ms,
                      *end->tail ? "; its last lines: " : "", end->tail) < 0)
             why = NULL;
+    } else if (!b->start_failed) {
+        /* What it said while it served is for the log: it may be about others'
+         * requests. */
+        why = strdup(end->how);
     } else if (asprintf(&why, "%s%s%s", end->how,
                         *end->tail ? "; its last lines: " : "",
                         end->tail) < 0) {
@@ -268,7 +272,8 @@ static void note_failure(struct backend *b, const struct be_end *end,
                              : "a process has ended by itself",
              log_cstr("provider", b->provider), log_cstr("name", b->name),
              log_int("failures", b->failures), log_int("pause_ms", pause),
-             log_cstr("reason", why), LOG_END);
+             log_cstr("reason", why),
+             log_cstr("said", b->start_failed ? "" : end->tail), LOG_END);
 }
 
 /* It never got ready. */

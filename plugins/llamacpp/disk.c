@@ -7,6 +7,7 @@
 #include "../openai-wire/oai.h"
 #include "disk.h"
 #include "files.h"
+#include "launch.h"
 #include "path.h"
 
 static void log_line(const pbay_host *host, int32_t level, const char *text)
@@ -47,6 +48,9 @@ void disk_done(struct disk *d)
 
 struct list {
     const struct disk *d;
+    const struct launch *launch; /* NULL: no server is started for them */
+    pbay_str configs;            /* of the models */
+    int one;                     /* configs is that of the one asked for */
     pbay_call *call;
     pbay_str search;
     uint32_t place;
@@ -87,15 +91,24 @@ static const char *capabilities(const struct model_file *m)
                  "\"tools\",\"structured_output\"";
 }
 
-static void put_model(pbay_out *w, const struct model_file *m)
+static uint64_t window_of(const struct list *l, const struct model_file *m)
+{
+    if (!l->launch)
+        return m->gguf.context;
+    return launch_window(l->launch,
+                         l->one ? l->configs : pbay_json_get(l->configs, m->id),
+                         m->gguf.context);
+}
+
+static void put_model(pbay_out *w, const struct model_file *m, uint64_t window)
 {
     pbay_out_cstr(w, "{\"id\":");
     pbay_out_string(w, str(m->id));
     put_text(w, "name", m->gguf.name);
     put_number(w, "created", m->changed);
     pbay_out_cstr(w, ",\"owned_by\":\"llamacpp\"");
-    if (m->gguf.context)
-        put_number(w, "context_window", (int64_t)m->gguf.context);
+    if (window)
+        put_number(w, "context_window", (int64_t)window);
     pbay_out_cstr(w, ",\"capabilities\":[");
     pbay_out_cstr(w, capabilities(m));
     pbay_out_cstr(w, "],\"raw\":{\"file\":");
@@ -128,7 +141,7 @@ static int on_model(void *arg, const struct model_file *m)
 
     if (!oai_contains(str(m->id), l->search))
         return l->d->host->cancelled(l->call);
-    put_model(&w, m);
+    put_model(&w, m, window_of(l, m));
     if (w.failed) {
         l->rc = PBAY_NOMEM;
         return 1;
@@ -149,10 +162,11 @@ static void on_bad(void *arg, const char *file, const char *why)
     log_line(l->d->host, PBAY_LOG_WARN, text);
 }
 
-pbay_rc disk_list(const struct disk *d, pbay_call *call,
-                  const pbay_request *req)
+pbay_rc disk_list(const struct disk *d, const struct launch *launch,
+                  pbay_call *call, const pbay_request *req)
 {
-    struct list l = {.d = d, .call = call};
+    struct list l = {
+        .d = d, .call = call, .launch = launch, .configs = req->model_config};
     struct files_sink to = {on_model, on_bad, &l};
     char err[1024];
 
@@ -163,10 +177,14 @@ pbay_rc disk_list(const struct disk *d, pbay_call *call,
     return l.rc;
 }
 
-pbay_rc disk_show(const struct disk *d, pbay_call *call,
-                  const pbay_request *req)
+pbay_rc disk_show(const struct disk *d, const struct launch *launch,
+                  pbay_call *call, const pbay_request *req)
 {
-    struct list l = {.d = d, .call = call};
+    struct list l = {.d = d,
+                     .call = call,
+                     .launch = launch,
+                     .configs = req->model_config,
+                     .one = 1};
     struct files_sink to = {on_model, on_bad, &l};
     pbay_str id = req->model;
     char name[600], err[1024];

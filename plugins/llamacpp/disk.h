@@ -15,11 +15,14 @@ struct disk {
 pbay_rc disk_init(struct disk *d, const pbay_host *host, pbay_str config);
 void disk_done(struct disk *d);
 
-/* LIST, on a worker thread. */
-pbay_rc disk_list(const struct disk *d, pbay_call *call,
-                  const pbay_request *req);
+struct launch;
+
+/* LIST, on a worker thread.  launch: how servers are started for them; NULL:
+ * they are not. */
+pbay_rc disk_list(const struct disk *d, const struct launch *launch,
+                  pbay_call *call, const pbay_request *req);
 /* SHOW, likewise. */
-pbay_rc disk_show(const struct disk *d, pbay_call *call,
-                  const pbay_request *req);
+pbay_rc disk_show(const struct disk *d, const struct launch *launch,
+                  pbay_call *call, const pbay_request *req);
 
 #endif

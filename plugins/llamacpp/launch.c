@@ -380,6 +380,17 @@ static uint64_t memory_of(struct plan *p)
     return p->bytes;
 }
 
+uint64_t launch_window(const struct launch *l, pbay_str model, uint64_t trained)
+{
+    pbay_str config = {l->config, l->config_len};
+    uint64_t all = (uint64_t)settings_peek(config, model, "context_size");
+    uint64_t slots = (uint64_t)settings_peek(config, model, "slots");
+
+    if (slots > 1)
+        all /= slots;
+    return all && (!trained || all < trained) ? all : trained;
+}
+
 /* --------------------------------------------------------------- together */
 
 static pbay_rc describe(struct plan *p, const pbay_request *req,

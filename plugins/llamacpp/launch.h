@@ -23,6 +23,10 @@ void launch_done(struct launch *l);
 /* pbay_backend.describe */
 pbay_rc launch_describe(const struct launch *l, pbay_call *call,
                         const pbay_request *req, pbay_backend_spec *spec);
+/* What a request has of the context window with these settings; trained: what
+ * the model was trained with.  model: its model_config. */
+uint64_t launch_window(const struct launch *l, pbay_str model,
+                       uint64_t trained);
 /* HEALTH: could a server be started?  On a worker. */
 pbay_rc launch_health(const struct launch *l, pbay_call *call);
 

@@ -131,12 +131,13 @@ static const pbay_codec codec_of_models = CODEC(OPS_OF_MODELS);
 static pbay_rc run(void *inst, pbay_call *call, const pbay_request *req)
 {
     const struct llama *l = inst;
+    const struct launch *launch = l->starts ? &l->launch : NULL;
 
     switch (req->op) {
     case PBAY_OP_LIST:
-        return disk_list(&l->disk, call, req);
+        return disk_list(&l->disk, launch, call, req);
     case PBAY_OP_SHOW:
-        return disk_show(&l->disk, call, req);
+        return disk_show(&l->disk, launch, call, req);
     case PBAY_OP_HEALTH:
         return launch_health(&l->launch, call);
     default:

@@ -61,6 +61,15 @@ int64_t settings_number(struct settings *s, const char *name, int64_t min,
     return dflt;
 }
 
+int64_t settings_peek(pbay_str config, pbay_str model, const char *name)
+{
+    const struct settings s = {.config = config, .model = model};
+    int own;
+    int64_t n;
+
+    return pbay_json_i64(find(&s, name, &own), &n) == 0 && n > 0 ? n : 0;
+}
+
 const char *settings_word(struct settings *s, const char *name,
                           const char *const *words)
 {

@@ -34,6 +34,9 @@ pbay_str settings_next(struct settings *s, const char *name, size_t *pos);
 /* Names in the model's group that are none of ours: the host's log is told. */
 void settings_unknown(struct settings *s, pbay_str model);
 
+/* A number above zero without any complaint; 0: it is not set, or is none. */
+int64_t settings_peek(pbay_str config, pbay_str model, const char *name);
+
 /* "90s" of a string, or a number of `unit`: 0, or -1. */
 int settings_span(const char *text, const char *const *names,
                   const int64_t *units, int64_t *out);

@@ -21,13 +21,13 @@ NAMES = ("plain", "slow", "held", "loud", "gone", "port", "stubborn",
          "parent", "other")
 
 
-def header():
+def header(architecture=b"llama"):
     """The smallest GGUF file: an architecture, no tensors."""
     def text(s):
         return struct.pack("<Q", len(s)) + s
     return (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) +
             text(b"general.architecture") + struct.pack("<I", 8) +
-            text(b"llama"))
+            text(architecture))
 
 
 def sign(what):
@@ -98,6 +98,47 @@ def test_what_a_process_gets():
         assert set(t["environ"]) <= {
             "PATH", "HOME", "USER", "TMPDIR", "LD_LIBRARY_PATH", "LC_CTYPE",
             "XDG_CACHE_HOME", "TZ", "LC_ALL", "FAKE_DIR", "LLAMA_API_KEY"}, t
+
+
+def test_projector_shards_and_embeddings():
+    with start('model_config = ( { model = "eyes"; embeddings = "on"; } );',
+               top="backends: { max_processes = 3; };") as h:
+        args = {}
+        for model in ("eyes", "many-00001-of-00002", "berta"):
+            told(h, model)
+            with open("/proc/%d/cmdline" % one(h, model)["pid"]) as f:
+                args[model] = f.read().split("\0")
+
+        def after(model, flag):
+            return args[model][args[model].index(flag) + 1]
+        assert after("eyes", "-m") == MODELS + "/eyes/model.gguf"
+        assert after("eyes", "--mmproj") == MODELS + "/eyes/mmproj-F16.gguf"
+        assert "--embeddings" in args["eyes"]
+        name = "many-00001-of-00002"
+        assert after(name, "-m") == MODELS + "/" + name + ".gguf"
+        assert "--mmproj" not in args[name]
+        assert "--embeddings" not in args[name]
+        assert "--embeddings" in args["berta"], "its header says so"
+        size = os.path.getsize
+        assert one(h, "eyes")["memory"] == 2 * size(MODELS + "/plain.gguf")
+        assert one(h, name)["memory"] == 2 * size(MODELS + "/plain.gguf")
+
+
+def test_memory_is_bounded():
+    with start('memory = "300M"; model_config = ( { model = "other"; '
+               'memory = "900M"; }, { model = "held"; memory = "2G"; } );',
+               top='backends: { max_memory = "1G"; };') as h:
+        for model in ("plain", "parent", "slow"):
+            sign("go")
+            told(h, model)
+        until(lambda: one(h, "slow")["state"] == "ready", "all three")
+        told(h, "other")  # makes all of them go
+        up = [b["name"] for b in h.control("status")["backends"] if b["pid"]]
+        assert up == ["other"], up
+        status, body = ask(h, "held")
+        assert status == 400, (status, body)
+        assert "2048 MiB" in body["error"]["message"], body
+        assert "backends.max_memory is 1024 MiB" in body["error"]["message"]
 
 
 def test_progress_is_seen_while_it_loads():
@@ -303,6 +344,13 @@ if __name__ == "__main__":
         for model in NAMES:
             with open(os.path.join(MODELS, model + ".gguf"), "wb") as out:
                 out.write(header())
+        os.mkdir(os.path.join(MODELS, "eyes"))
+        for model in ("eyes/model", "eyes/mmproj-F16", "many-00001-of-00002",
+                      "many-00002-of-00002"):
+            with open(os.path.join(MODELS, model + ".gguf"), "wb") as out:
+                out.write(header())
+        with open(os.path.join(MODELS, "berta.gguf"), "wb") as out:
+            out.write(header(b"nomic-bert"))
         with open(os.path.join(HERE, "fake_llama.py")) as source, \
                 open(FAKE, "w") as out:
             out.write("#!%s\n" % sys.executable)

@@ -103,7 +103,7 @@ def test_arguments_environment_and_keys():
     more = '''cache_type_k = "bf16"; cache_type_v = "bf16";
         flash_attention = "on"; extra_args = [ "--metrics" ];
         server_env = [ "EXTRA=yes" ]; default_gpu_layers = 0;
-        model_config = ( { model = "two"; threads = 2; context_size = 512;
+        model_config = ( { model = "two"; threads = 2; context_size = 480;
             slots = 1; gpu_layers = 3; flash_attention = "auto";
             cache_type_k = "f16"; cache_type_v = "f16";
             extra_args = [ "--seed", "7" ]; } );'''
@@ -121,7 +121,7 @@ def test_arguments_environment_and_keys():
                             ("-m", MODELS + "/one.gguf")):
             follows("one", flag, value)
         assert "--metrics" in args["one"] and "--seed" not in args["one"]
-        for flag, value in (("-t", "2"), ("-c", "512"), ("-np", "1"),
+        for flag, value in (("-t", "2"), ("-c", "480"), ("-np", "1"),
                             ("-ngl", "3"), ("-fa", "auto"), ("-ctk", "f16"),
                             ("--seed", "7"),
                             ("-m", MODELS + "/two/two-00001-of-00001.gguf")):
@@ -143,8 +143,13 @@ def test_arguments_environment_and_keys():
             told += " ".join(words(pid, "cmdline"))
         for k in keys:
             assert k not in told, "a server's key is told"
-        props = json.loads(h.get("/raw/llama/props?model=two")[2])
-        assert props["default_generation_settings"]["n_ctx"] == 512, props
+        listed = {m["id"]: m["context_window"]
+                  for m in json.loads(h.get("/v1/models")[2])["data"]}
+        for name, window in (("one", 512), ("two", 480)):
+            props = json.loads(h.get("/raw/llama/props?model=" + name)[2])
+            n = props["default_generation_settings"]["n_ctx"]
+            assert abs(n - window) < 64, props
+            assert listed["llama/" + name] == window, listed
 
 
 def test_tokens_slots_props_embeddings():

@@ -518,6 +518,59 @@ START_TEST(test_odd_files)
 }
 END_TEST
 
+static void found_is(const char *id, const char *want)
+{
+    seen[0] = '\0';
+    ck_assert_msg(files_find(dir, id, &sink, err, sizeof err) == 0, "%s", err);
+    ck_assert_msg(strcmp(seen, want) == 0, "%s: \"%s\"", id, seen);
+}
+
+/* One by its id, as the list has it, and nothing else. */
+START_TEST(test_find)
+{
+    char name[600];
+
+    unit_tmpdir(dir);
+    model(3, false);
+    write_file("a.gguf", h.n);
+    write_file(".hidden.gguf", h.n);
+    write_file("mmproj-a.gguf", h.n);
+    write_file("half.gguf", h.n / 2);
+    make_dir("sees");
+    write_file("sees/model.gguf", h.n);
+    write_file("sees/mmproj-F16.gguf", h.n);
+    write_file("x-00001-of-00002.gguf", h.n);
+    write_file("x-00002-of-00002.gguf", 100);
+    make_dir("empty");
+    found_is("a", "a=a.gguf(1);");
+    found_is("sees", "sees=sees/model.gguf(1)+sees/mmproj-F16.gguf;");
+    found_is("x-00001-of-00002",
+             "x-00001-of-00002=x-00001-of-00002.gguf(2);");
+    found_is("half", "!half.gguf: it ends inside its header (156 bytes);");
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    const char *const none[] = {"",
+                                ".",
+                                "..",
+                                "../a",
+                                "./a",
+                                "sees/model",
+                                "/etc/passwd",
+                                ".hidden",
+                                "mmproj-a",
+                                "x-00002-of-00002",
+                                "empty",
+                                "A",
+                                "a.gguf",
+                                name};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        found_is(none[i], "");
+    fs_rmtree(dir);
+    ck_assert_int_eq(files_find(dir, "a", &sink, err, sizeof err), -1);
+    ck_assert_ptr_nonnull(strstr(err, "No such file"));
+}
+END_TEST
+
 START_TEST(test_no_directory)
 {
     ck_assert_int_eq(files_scan("/nonexistent/models", &sink, err, sizeof err),
@@ -586,6 +639,7 @@ int main(void)
     tcase_add_test(c, test_what_is_no_model);
     tcase_add_test(c, test_shards);
     tcase_add_test(c, test_odd_files);
+    tcase_add_test(c, test_find);
     tcase_add_test(c, test_no_directory);
     tcase_add_test(c, test_paths);
     suite_add_tcase(s, c);

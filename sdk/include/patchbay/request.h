@@ -106,7 +106,8 @@ typedef struct pbay_request {
     pbay_str method, path, query; /* RAW only */
     const pbay_kv *headers;       /* the client's, those that policy lets through */
     size_t n_headers;
-    pbay_str model_config; /* JSON object from configuration for this model */
+    pbay_str model_config; /* JSON object from configuration for this model;
+                            * LIST: {"model":{..}}, those of all models */
     /* The top-level members of a JSON object body, in order, duplicates of a
      * name excluded; the spans point into body.  The host has already checked
      * that body is well-formed JSON. */
