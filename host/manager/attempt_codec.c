@@ -229,6 +229,12 @@ static void tx_on_head(void *arg, int status, const pbay_kv *headers, size_t n)
 
     at_enter(a);
     a->heard = clock_now(a->m->loop->clock);
+    if (status == 407) {
+        /* A proxy's; whatever it says concerns our credentials there. */
+        at_fail(a, ERR_CONNECT,
+                "the proxy wants other credentials; see proxy_auth");
+        goto out;
+    }
     if (a->rec)
         recording_head(a->rec, status, headers, n);
     keep_headers(a, headers, n);

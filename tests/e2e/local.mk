@@ -40,6 +40,7 @@ e2e_py = \
 	tests/e2e/responses_sdk.py \
 	tests/e2e/retry.py \
 	tests/e2e/routes.py \
+	tests/e2e/no_secrets.py \
 	tests/e2e/soak.py \
 	tests/e2e/structured.py \
 	tests/e2e/tokens.py
