@@ -128,6 +128,11 @@ struct cfg_backends {
     int64_t wait_ms, stop_ms;
 };
 
+/* Summaries and translations; see manager/text_job.h. */
+struct cfg_text {
+    int64_t window, max_chunks, parallel;
+};
+
 /* How a route orders its targets. */
 enum cfg_strategy {
     STRATEGY_FALLBACK,         /* as they are written */
@@ -202,6 +207,7 @@ struct config {
     struct cfg_cache cache;
     struct cfg_structured structured;
     struct cfg_backends backends;
+    struct cfg_text text;
     struct cfg_route *routes; /* and aliases */
     size_t n_routes;
     struct cfg_default_route default_route;

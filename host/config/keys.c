@@ -135,6 +135,14 @@ static const struct cfg_key keys[] = {
      HRS(24), "How long a request waits for that."},
     {"backends", "stop_time", KEY_DURATION, "10s", "seconds", NULL, 1, HRS(1),
      "What a process has to end when it is told to; then it is killed."},
+    /* --- text --- */
+    {"text", "window", KEY_INT, "8192", "tokens", NULL, 512, 100000000,
+     "Summaries and translations: the context window of models of which none "
+     "is known. Longer texts are taken piece by piece."},
+    {"text", "max_chunks", KEY_INT, "200", "pieces", NULL, 1, 10000,
+     "Pieces of one text; longer ones are refused."},
+    {"text", "parallel", KEY_INT, "4", "requests", NULL, 1, 16,
+     "Pieces of one text that are asked about at once."},
     /* --- routes, aliases --- */
     {"routes[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
      "What clients send as model; \"default\" is for requests without one."},

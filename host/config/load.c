@@ -123,6 +123,7 @@ bool load_begin(struct load *l, const struct cfg_load_options *o,
     l->structured =
         node_add(l, v->root, NODE_GROUP, "structured_output", NULL);
     l->backends = node_add(l, v->root, NODE_GROUP, "backends", NULL);
+    l->text = node_add(l, v->root, NODE_GROUP, "text", NULL);
     l->routes = node_add(l, v->root, NODE_LIST, "routes", NULL);
     l->aliases = node_add(l, v->root, NODE_LIST, "aliases", NULL);
     l->keys = node_add(l, v->root, NODE_LIST, "keys", NULL);
@@ -183,6 +184,7 @@ struct config *load_run(struct load *l)
     read_cache(l, d, root);
     read_structured(l, d, root);
     read_backends(l, d, root);
+    read_texts(l, d, root);
     read_providers(l);
     read_routes(l, d, root);
     sort_issues(l);

@@ -112,7 +112,7 @@ struct load {
     struct doc **docs; /* the main file first, if there is one */
     size_t n_docs;
     const struct doc *main;
-    struct node *server, *log, *cache, *structured, *backends, *routes,
+    struct node *server, *log, *cache, *structured, *backends, *text, *routes,
         *aliases, *keys, *providers, spare;
     enum env_mode env_mode;
     bool nomem;
@@ -269,6 +269,8 @@ void read_structured(struct load *l, const struct doc *d,
 /* backends.c */
 void read_backends(struct load *l, const struct doc *d,
                    const config_setting_t *root);
+void read_texts(struct load *l, const struct doc *d,
+               const config_setting_t *root);
 void read_routes(struct load *l, const struct doc *d,
                  const config_setting_t *root); /* after the providers */
 void read_log(struct load *l, const struct doc *d,

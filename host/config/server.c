@@ -111,7 +111,7 @@ static enum env_mode environment(const struct section *s)
 }
 
 static const char *const sections[] = {
-    "server", "log",     "cache", "structured_output", "backends",
+    "server", "log",     "cache", "structured_output", "backends", "text",
     "routes", "aliases", "keys",  "providers",         NULL};
 
 bool is_top_section(const char *name)
@@ -139,7 +139,7 @@ static void unknown_section(const struct section *root, const char *name)
                            name);
     section_issue(root, true, name,
                   "there is no such section (server, log, cache, "
-                  "structured_output, backends, routes, aliases, keys, "
+                  "structured_output, backends, text, routes, aliases, keys, "
                   "providers)%s",
                   hint);
 }

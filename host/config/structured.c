@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The section `structured_output`. */
+/* The sections `structured_output` and `text`. */
 #include <string.h>
 
 #include "config/parts.h"
@@ -45,4 +45,23 @@ void read_structured(struct load *l, const struct doc *d,
                  : stream == 1 ? SCHEMA_STREAMS_HOLD
                                : SCHEMA_STREAMS_WARN;
     c->pass_unsupported = word(&s, "unsupported", unsupported) == 1;
+}
+
+void read_texts(struct load *l, const struct doc *d,
+                const config_setting_t *root)
+{
+    struct section top = {.l = l,
+                          .rows = "",
+                          .label = "",
+                          .doc = d,
+                          .set = root,
+                          .node = &l->spare};
+    struct section s = section_sub(&top, "text");
+    struct cfg_text *c = &l->c->text;
+
+    s.node = l->text;
+    section_check_names(&s, NULL);
+    c->window = section_int(&s, "window");
+    c->max_chunks = section_int(&s, "max_chunks");
+    c->parallel = section_int(&s, "parallel");
 }

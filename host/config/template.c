@@ -77,6 +77,8 @@ static void sections(struct load *l, struct buf *b)
     rows(l, b, 4, "structured_output");
     buf_addc(b, "};\n\nbackends: {\n");
     rows(l, b, 4, "backends");
+    buf_addc(b, "};\n\ntext: {\n");
+    rows(l, b, 4, "text");
     buf_addc(b, "};\n\n");
     comment(b, 0,
             "Names of your own for models, and chains of targets that stand "

@@ -197,16 +197,21 @@ static void retry_header(struct dialog *x, const struct err *e)
     dl_add_header(x, "retry-after", str_c(s));
 }
 
-void dl_error(struct dialog *x, const struct err *e)
+void dl_error_headers(struct dialog *x, const struct err *e)
 {
-    char body[LIM_KIB(8)];
-    size_t n = x->form->error_json(x, e, body, sizeof(body));
-
     if (!x->n_headers)
         dl_add_header(x, "x-request-id", str_c(x->id));
     retry_header(x, e);
     if (err_class(e->kind)->status == 401)
         dl_add_header(x, "www-authenticate", STR("Bearer"));
+}
+
+void dl_error(struct dialog *x, const struct err *e)
+{
+    char body[LIM_KIB(8)];
+    size_t n = x->form->error_json(x, e, body, sizeof(body));
+
+    dl_error_headers(x, e);
     dl_json(x, err_class(e->kind)->status, str_n(body, n));
 }
 

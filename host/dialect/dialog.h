@@ -68,6 +68,10 @@ struct dialog {
     bool stream, include_usage;
     int64_t started; /* of the loop's clock; where a dialect wants it */
     void *own;       /* a dialect's own, in the arena */
+    /* The request is over, whatever of that is under way; the client has taken
+     * what it was sent.  NULL: there is none. */
+    void (*drop)(struct dialog *x);
+    void (*drain)(struct dialog *x);
     /* Asked before an error of dl_start() is shown: true when it has answered
      * in another way.  NULL: there is none. */
     bool (*instead)(struct dialog *x, const struct err *e);
@@ -91,6 +95,8 @@ struct dialog {
 
 /* --- dialog.c --- */
 void dl_error(struct dialog *x, const struct err *e);
+/* The headers that it has beside its body. */
+void dl_error_headers(struct dialog *x, const struct err *e);
 /* The error that x->lost stands for. */
 void dl_lost(struct err *e);
 void dl_json(struct dialog *x, int status, pbay_str body);
@@ -127,6 +133,10 @@ void dl_count(struct dialog *x, const struct call_body *canonical,
 /* Start the call of x, or find its answer; on failure the error is the reply.
  */
 void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want);
+
+/* The request's own part of a call: who asks, and what it says of the way that
+ * the call is to take.  0, or -1 and *e. */
+int dl_request(struct dialog *x, struct call_request *r, struct err *e);
 
 /* --- browser.c --- */
 /* May this request do without a key, or does a web page from elsewhere make a

@@ -13,6 +13,7 @@
 #include "dialect/ops.h"
 #include "dialect/raw.h"
 #include "dialect/responses.h"
+#include "dialect/text.h"
 
 static void health(struct dialog *x);
 
@@ -25,7 +26,7 @@ static const struct dl_route own_routes[] = {
 
 static const struct dl_route *const tables[] = {
     oa_routes,  an_routes,  ol_routes, cp_routes,
-    rs_routes,  ops_routes, raw_routes, own_routes};
+    rs_routes,  ops_routes, tx_routes, raw_routes, own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first
  * that fits. */
@@ -66,6 +67,8 @@ static void on_end(struct http_req *req, bool ok)
         x->call = NULL;
         call_cancel(c);
     }
+    if (x->drop)
+        x->drop(x);
     cache_leave(&x->shared);
     listing_forget(x->listing);
     x->listing = NULL;
@@ -82,6 +85,8 @@ static void on_drain(struct http_req *req)
     if (x->call)
         call_pause(x->call, false);
     cache_pause(&x->shared, false);
+    if (x->drain)
+        x->drain(x);
 }
 
 static pbay_str presented_key(const struct http_head *head)
@@ -239,12 +244,11 @@ static int read_way(struct dialog *x, struct call_request *r, struct err *e)
     return -1;
 }
 
-void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
+int dl_request(struct dialog *x, struct call_request *r, struct err *e)
 {
-    struct call_request r = {
+    *r = (struct call_request){
         .op = x->op,
         .stream = x->stream,
-        .want = want,
         .id = str_c(x->id),
         .model = x->model,
         .dialect = x->dialect,
@@ -255,11 +259,20 @@ void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
         .translate = x->translate,
         .translate_arg = x,
     };
-    struct err e;
+    client_headers(x, r);
+    return read_way(x, r, e);
+}
 
-    client_headers(x, &r);
+void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
+{
+    struct call_request r;
+    struct err e;
+    int rc;
+
     err_clear(&e);
-    if (read_way(x, &r, &e) < 0 || start(x, &r, sink, &e) < 0) {
+    rc = dl_request(x, &r, &e);
+    r.want = want;
+    if (rc < 0 || start(x, &r, sink, &e) < 0) {
         log_line(LOG_INFO, "http", err_text(&e), log_cstr("id", x->id),
                  log_str("model", x->model),
                  log_cstr("result", err_class(e.kind)->name), LOG_END);

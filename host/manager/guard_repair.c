@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "manager/guard_int.h"
+#include "manager/usage.h"
 #include <patchbay/json.h>
 
 #define SCHEMA_SHOWN LIM_KIB(32) /* of the schema, in the request's words */
@@ -71,28 +72,6 @@ static int put_body(struct buf *b, const struct guard *g)
     return rc | buf_addc(b, "}");
 }
 
-static void sum(pbay_usage *to, const pbay_usage *from)
-{
-#define SUM(bit, field)           \
-    if (from->known & (bit)) {    \
-        if (!(to->known & (bit))) \
-            to->field = 0;        \
-        to->field += from->field; \
-        to->known |= (bit);       \
-    }
-    SUM(PBAY_U_INPUT, input)
-    SUM(PBAY_U_CACHE_READ, cache_read)
-    SUM(PBAY_U_CACHE_WRITE, cache_write)
-    SUM(PBAY_U_CACHE_WRITE_LONG, cache_write_long)
-    SUM(PBAY_U_OUTPUT, output)
-    SUM(PBAY_U_REASONING, reasoning)
-    SUM(PBAY_U_COST, cost_nano)
-#undef SUM
-    if (!to->currency[0])
-        memcpy(to->currency, from->currency, sizeof(to->currency));
-    to->size = sizeof(*to);
-}
-
 bool guard_repairs(struct guard *g, const struct call_request *r,
                    const pbay_usage *used)
 {
@@ -120,7 +99,7 @@ bool guard_repairs(struct guard *g, const struct call_request *r,
     g->again.members = members;
     g->again.n_members = n;
     g->again.translate = NULL;
-    sum(&g->used, used);
+    usage_add(&g->used, used);
     g->repairing = true;
     return true;
 }
@@ -134,5 +113,5 @@ const struct call_request *guard_request(const struct guard *g,
 void guard_total(const struct guard *g, pbay_usage *used)
 {
     if (g)
-        sum(used, &g->used);
+        usage_add(used, &g->used);
 }

@@ -9,6 +9,7 @@ host_sources += \
 	host/manager/cache_int.h host/manager/cache_key.c \
 	host/manager/cache_read.c host/manager/cache_tape.c \
 	host/manager/call.c host/manager/call.h \
+	host/manager/chats.c host/manager/chats.h \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \
 	host/manager/exchange.c host/manager/exchange.h \
@@ -30,6 +31,8 @@ host_sources += \
 	host/manager/router_int.h \
 	host/manager/snapshot.c host/manager/snapshot.h \
 	host/manager/stats.c \
+	host/manager/text_job.c host/manager/text_job.h \
+	host/manager/usage.c host/manager/usage.h \
 	host/manager/tape.c host/manager/tape.h \
 	host/manager/tried.c host/manager/tried.h \
 	host/manager/transcript.c host/manager/transcript.h
