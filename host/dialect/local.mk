@@ -32,4 +32,4 @@ host_sources += \
 	host/dialect/openai_body.c host/dialect/openai_items.c \
 	host/dialect/openai_models.c host/dialect/openai_render.c
 
-EXTRA_DIST += host/dialect/README.md
+EXTRA_DIST += host/dialect/MIGRATING.md host/dialect/README.md

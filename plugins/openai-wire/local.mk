@@ -19,3 +19,5 @@ plugins_openai_wire_libopenai_wire_la_SOURCES = $(openai_wire_sources)
 plugins_openai_wire_libopenai_wire_la_CPPFLAGS = $(plugin_cppflags)
 plugins_openai_wire_libopenai_wire_la_CFLAGS = $(plugin_cflags)
 plugins_openai_wire_libopenai_wire_la_LDFLAGS =
+
+EXTRA_DIST += plugins/README.md

@@ -11,6 +11,7 @@ e2e_py = \
 	tests/e2e/backend.py \
 	tests/e2e/api_reference.py \
 	tests/e2e/cli_ops.py \
+	tests/e2e/comparison.py \
 	tests/e2e/completions.py \
 	tests/e2e/config_import.py \
 	tests/e2e/estimate.py \
@@ -26,6 +27,7 @@ e2e_py = \
 	tests/e2e/llamacpp_start.py \
 	tests/e2e/loopback.py \
 	tests/e2e/matrix.py \
+	tests/e2e/migrating.py \
 	tests/e2e/ollama_sdk.py \
 	tests/e2e/openai_sdk_node.py \
 	tests/e2e/openai_spec.py \
