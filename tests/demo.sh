@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # demo.sh PATCHBAY: starts the host on a free loopback port with the loopback
 # provider (no key, no network), asks it a question in streaming mode,
-# shows the answer, the route taken and the usage, and then how one provider
-# stands in for another. Leaves nothing behind.
+# shows the answer, the route taken and the usage, then how one provider
+# stands in for another, and two of them side by side. Leaves nothing behind.
 set -eu
 patchbay=${1:?usage: demo.sh PATCHBAY}
 work=$(mktemp -d)
@@ -80,3 +80,7 @@ show reload
 show route explain tidy
 show chat --host --usage -m tidy 'And when a provider is overloaded?'
 show provider reset loopback
+
+# The same question to both, one of which is slower.
+show compare --host -m 'loopback/lorem?rate=40&length=20' \
+    -m 'spare/lorem?rate=20&length=20' 'And which one is faster?'

@@ -119,6 +119,7 @@ static void request_over(struct ctl_conn *c)
 {
     c->busy = false;
     c->call = NULL;
+    ctl_session_drop(c);
     c->listing = NULL;
     free(c->body);
     free(c->members);
@@ -202,7 +203,7 @@ static void cancel(struct ctl_conn *c)
 
 static void one_line(struct ctl_conn *c, pbay_str line)
 {
-    struct json_object *req = NULL;
+    struct json_object *req = NULL, *args;
     struct js_error je;
     const char *verb;
 
@@ -214,8 +215,11 @@ static void one_line(struct ctl_conn *c, pbay_str line)
         return;
     }
     verb = js_cstr(req, "verb", "");
+    args = js_typed(req, "args", json_type_object);
     if (strcmp(verb, "cancel") == 0)
         cancel(c);
+    else if (c->busy && ctl_session_line(c, verb, args))
+        ;
     else if (c->busy)
         ctl_fail(c, ERR_BAD_BODY,
                  "a request is under way; wait for its end, "
@@ -226,7 +230,7 @@ static void one_line(struct ctl_conn *c, pbay_str line)
                  (long long)js_int(req, "v", 0));
     else {
         c->busy = true;
-        ctl_dispatch(c, verb, js_typed(req, "args", json_type_object));
+        ctl_dispatch(c, verb, args);
     }
     json_object_put(req);
 }
@@ -285,6 +289,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     flush(c);
     if (c->out.n < LIM_OUT_LOW && c->call)
         call_pause(c->call, false);
+    if (c->out.n < LIM_OUT_LOW && c->session)
+        ctl_session_drained(c);
     leave(c);
 }
 

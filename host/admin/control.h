@@ -43,6 +43,13 @@
  *   op        {op:"moderate"|"image"|"count"|"credits"|"pull"|.., provider?,
  *                 body} -> "item" events, then {report}; report is null where
  *                 the host itself has counted
+ *   http      {} -> {}: HTTP requests, as if a client with all rights had sent
+ *                 them to a listener.  Meanwhile the connection takes lines with
+ *                 the verb "request" and args {n, method?, path, body?}, of which
+ *                 64 may be under way, and at last one with the verb "end".
+ *                 Events, by the number n that was given: {"event":"head",n,
+ *                 status,headers}, {"event":"data",n,text}, {"event":"over",n,
+ *                 whole,report}; report is null where no model was asked
  *   log       {level?} -> {level}: shows and sets the level
  *   config    {json?} -> {text}: as `patchbay config show`
  *   record    {provider, dir} -> {dir}; dir null: stop

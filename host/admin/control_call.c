@@ -167,7 +167,7 @@ static void call_event(void *arg, const pbay_event *ev)
     buf_done(&b);
 }
 
-static void put_report(struct buf *b, const struct call_report *r)
+void ctl_put_report(struct buf *b, const struct call_report *r)
 {
     buf_addc(b, "{\"request_id\":");
     buf_json(b, r->id);
@@ -228,7 +228,7 @@ static void call_end(void *arg, const struct err *e,
                       relisted, NULL);
     buf_init(&b, LIM_MIB(1));
     buf_addc(&b, "{\"report\":");
-    put_report(&b, r);
+    ctl_put_report(&b, r);
     buf_addc(&b, "}");
     ctl_ok(c, buf_str(&b));
     buf_done(&b);
@@ -342,6 +342,7 @@ void ctl_call_drop(struct ctl_conn *c)
     c->call = NULL;
     if (call)
         call_cancel(call);
+    ctl_session_drop(c);
     listing_forget(c->listing);
     c->listing = NULL;
     free(c->body);

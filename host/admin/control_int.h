@@ -26,6 +26,7 @@ struct ctl_conn {
     bool busy;
     struct call *call;
     int op; /* of it */
+    struct ctl_session *session; /* of the verb "http" */
     struct listing_job *listing;
     char *provider; /* models: of whom */
     struct model_wish *wish; /* models: which; in wish_arena */
@@ -52,6 +53,14 @@ void ctl_dispatch(struct ctl_conn *c, const char *verb,
 void ctl_call(struct ctl_conn *c, int op, const char *provider,
               struct json_object *body, bool test);
 void ctl_call_drop(struct ctl_conn *c); /* end what is under way, silently */
+void ctl_put_report(struct buf *b, const struct call_report *r);
+/* control_http.c: the verb "http", and the lines of its session; false: that is
+ * none of them. */
+void ctl_session_start(struct ctl_conn *c, struct json_object *args);
+bool ctl_session_line(struct ctl_conn *c, const char *verb,
+                      struct json_object *args);
+void ctl_session_drained(struct ctl_conn *c); /* there is a session */
+void ctl_session_drop(struct ctl_conn *c);    /* silently */
 /* control_ops.c: the verbs "models" and "op" */
 void ctl_models(struct ctl_conn *c, struct json_object *args);
 void ctl_run_op(struct ctl_conn *c, struct json_object *args);

@@ -488,6 +488,7 @@ static const struct {
     {"chat", do_chat},
     {"embed", do_embed},
     {"op", ctl_run_op},
+    {"http", ctl_session_start},
     {"log", do_log},
     {"config", do_config},
     {"record", do_record},

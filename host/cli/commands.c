@@ -13,6 +13,7 @@
 static const struct command *const commands[] = {
     &cmd_serve,
     &cmd_chat,
+    &cmd_compare,
     &cmd_embed,
     &cmd_image,
     &cmd_moderate,

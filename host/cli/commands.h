@@ -8,6 +8,7 @@
 /* One on a line, for those who add to them. */
 extern const struct command cmd_serve;
 extern const struct command cmd_chat;
+extern const struct command cmd_compare;
 extern const struct command cmd_embed;
 extern const struct command cmd_image;
 extern const struct command cmd_moderate;

@@ -14,6 +14,7 @@ host_sources += \
 	host/cli/config_import.c \
 	host/cli/config_import.h \
 	host/cli/cmd_chat.c \
+	host/cli/cmd_compare.c \
 	host/cli/cmd_config.c \
 	host/cli/cmd_generation.c \
 	host/cli/cmd_credits.c \
@@ -51,6 +52,8 @@ host_sources += \
 	host/cli/input.h \
 	host/cli/manifests.c \
 	host/cli/manifests.h \
+	host/cli/money.c \
+	host/cli/money.h \
 	host/cli/op.c \
 	host/cli/op.h \
 	host/cli/options.c \

@@ -21,6 +21,16 @@ struct dialect_listener {
     _Atomic bool auth_none; /* takes everybody; set by the control thread */
 };
 
+/* For whom a request from inside is made (http/inner.h, its `owner`), and what
+ * came of the call that it led to. */
+struct dialect_inside {
+    unsigned rights; /* RIGHT_* */
+    pbay_str key_name;
+    bool reported;
+    struct call_report report; /* its texts: only these two */
+    char provider[64], model[256];
+};
+
 /* The handler and error renderer for http_server_new(); arg is the dialect. */
 void dialect_handle(struct http_req *req, void *arg);
 /* Every URL there is, for the test of their documentation. */

@@ -68,6 +68,7 @@ struct dialog {
     bool stream, include_usage;
     int64_t started; /* of the loop's clock; where a dialect wants it */
     void *own;       /* a dialect's own, in the arena */
+    const struct call_sink *real_sink; /* behind that of inside.c */
     /* The request is over, whatever of that is under way; the client has taken
      * what it was sent.  NULL: there is none. */
     void (*drop)(struct dialog *x);
@@ -133,6 +134,12 @@ void dl_count(struct dialog *x, const struct call_body *canonical,
 /* Start the call of x, or find its answer; on failure the error is the reply.
  */
 void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want);
+/* --- inside.c --- */
+/* A request from inside: may whoever made it do this?  0, or -1 with *e. */
+int dl_inside_rights(struct dialog *x, unsigned right, struct err *e);
+/* The sink to use in place of `sink`, so that the owner gets the report. */
+const struct call_sink *dl_inside_sink(struct dialog *x,
+                                       const struct call_sink *sink);
 
 /* The request's own part of a call: who asks, and what it says of the way that
  * the call is to take.  0, or -1 and *e. */

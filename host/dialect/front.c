@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "dialect/anthropic.h"
+#include "dialect/compare.h"
 #include "dialect/completions.h"
 #include "dialect/ollama.h"
 #include "dialect/openai.h"
@@ -26,7 +27,7 @@ static const struct dl_route own_routes[] = {
 
 static const struct dl_route *const tables[] = {
     oa_routes,  an_routes,  ol_routes, cp_routes,
-    rs_routes,  ops_routes, tx_routes, raw_routes, own_routes};
+    rs_routes,  cmp_routes, ops_routes, tx_routes, raw_routes, own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first
  * that fits. */
@@ -109,6 +110,8 @@ static int authorize(struct dialog *x, unsigned right, struct err *e)
     const struct cfg_client_key *key;
     pbay_str given;
 
+    if (x->req->inner)
+        return dl_inside_rights(x, right, e);
     x->rights = RIGHT_ALL;
     if (!right || (l && atomic_load(&l->auth_none)))
         return 0;
@@ -270,6 +273,7 @@ void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
     int rc;
 
     err_clear(&e);
+    sink = dl_inside_sink(x, sink);
     rc = dl_request(x, &r, &e);
     r.want = want;
     if (rc < 0 || start(x, &r, sink, &e) < 0) {

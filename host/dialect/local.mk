@@ -2,6 +2,8 @@
 host_sources += \
 	host/dialect/browser.c \
 	host/dialect/chat.c \
+	host/dialect/compare.c \
+	host/dialect/compare.h \
 	host/dialect/completions.c host/dialect/completions.h \
 	host/dialect/completions_in.c host/dialect/completions_in.h \
 	host/dialect/completions_out.c \
@@ -22,6 +24,7 @@ host_sources += \
 	host/dialect/responses_items.c host/dialect/responses_out.c \
 	host/dialect/text.c host/dialect/text.h \
 	host/dialect/spool.c host/dialect/spool.h \
+	host/dialect/inside.c \
 	host/dialect/ollama.c host/dialect/ollama.h \
 	host/dialect/ollama_calls.c host/dialect/ollama_calls.h \
 	host/dialect/ollama_embed.c \

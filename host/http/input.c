@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "http/inner.h"
 #include "http/server_int.h"
 
 #define DIRECT_READ LIM_KIB(256) /* one read straight into the body */
@@ -116,8 +117,7 @@ static ssize_t read_scratch(struct http_conn *c, struct http_xch *x)
     if (got <= 0)
         return got;
     size_t used = feed(x, str_n(p, (size_t)got));
-    if (!x->fail &&
-        buf_add(&c->ahead, str_n(p + used, (size_t)got - used)) < 0)
+    if (!x->fail && buf_add(&c->ahead, str_n(p + used, (size_t)got - used)) < 0)
         c->broken = true;
     return got;
 }
@@ -188,21 +188,32 @@ static void take_body(struct http_req *req, enum http_take how, uint64_t max,
 
 void http_req_take_whole(struct http_req *req, size_t max)
 {
-    take_body(req, TAKE_WHOLE, max, false);
+    if (req->inner) /* bounded by whoever made it */
+        inner_take(req->inner, false);
+    else
+        take_body(req, TAKE_WHOLE, max, false);
 }
 
 void http_req_take_stream(struct http_req *req)
 {
-    take_body(req, TAKE_STREAM, UINT64_MAX, false);
+    if (req->inner)
+        inner_take(req->inner, true);
+    else
+        take_body(req, TAKE_STREAM, UINT64_MAX, false);
 }
 
 void http_req_take_upload(struct http_req *req, uint64_t max)
 {
-    take_body(req, TAKE_STREAM, max, true);
+    if (req->inner)
+        inner_take(req->inner, true);
+    else
+        take_body(req, TAKE_STREAM, max, true);
 }
 
 void http_req_pause_body(struct http_req *req, bool pause)
 {
+    if (req->inner)
+        return;
     struct http_xch *x = (struct http_xch *)req;
     if (x->ended || x->paused == pause)
         return;

@@ -4,6 +4,8 @@
 host_sources += \
 	host/http/chunked.c \
 	host/http/conn.c \
+	host/http/inner.c \
+	host/http/inner.h \
 	host/http/input.c \
 	host/http/io.c \
 	host/http/listen.c \

@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "http/inner.h"
 #include "http/parse_int.h"
 #include "http/server_int.h"
 
 #define ERROR_ROOM 2048 /* an error's body */
-#define LINE(code, text)                                                       \
-    {                                                                          \
-        code, PBAY_LIT("HTTP/1.1 " #code " " text "\r\n")                      \
+#define LINE(code, text)                                  \
+    {                                                     \
+        code, PBAY_LIT("HTTP/1.1 " #code " " text "\r\n") \
     }
 
 static const struct {
@@ -64,8 +65,8 @@ static pbay_str status_line(int status, char *room, size_t n)
     }
     if (status < 200 || status > 999)
         status = 500; /* an interim one is not the handler's to send */
-    return str_n(room, (size_t)snprintf(room, n, "HTTP/1.1 %d Status\r\n",
-                                        status));
+    return str_n(room,
+                 (size_t)snprintf(room, n, "HTTP/1.1 %d Status\r\n", status));
 }
 
 /* ----------------------------------------------------------------- heads */
@@ -213,6 +214,12 @@ static void start(struct http_xch *x, int status, struct framing *f)
 void http_reply(struct http_req *req, int status, const pbay_kv *headers,
                 size_t n_headers, pbay_str body)
 {
+    if (req->inner) {
+        inner_begin(req->inner, status, headers, n_headers);
+        inner_write(req->inner, body);
+        inner_end(req->inner, true);
+        return;
+    }
     struct http_xch *x = (struct http_xch *)req;
     if (x->ended || x->reply != RE_NONE)
         return;
@@ -243,6 +250,10 @@ void http_reply(struct http_req *req, int status, const pbay_kv *headers,
 void http_reply_begin(struct http_req *req, int status, const pbay_kv *headers,
                       size_t n_headers)
 {
+    if (req->inner) {
+        inner_begin(req->inner, status, headers, n_headers);
+        return;
+    }
     struct http_xch *x = (struct http_xch *)req;
     if (x->ended || x->reply != RE_NONE)
         return;
@@ -282,6 +293,8 @@ static void gather(struct http_conn *c, const struct iovec *v, int n)
 
 size_t http_reply_write(struct http_req *req, pbay_str bytes)
 {
+    if (req->inner)
+        return inner_write(req->inner, bytes);
     struct http_xch *x = (struct http_xch *)req;
     if (x->ended || x->reply != RE_STREAM)
         return 0;
@@ -304,8 +317,8 @@ size_t http_reply_write(struct http_req *req, pbay_str bytes)
         v[n++] = (struct iovec){.iov_base = crlf, .iov_len = 2};
 
     /* The first goes out at once, with the head. */
-    bool at_once = x->held || bytes.n >= HTTP_DIRECT ||
-                   c->out.n + bytes.n > HTTP_GATHER;
+    bool at_once =
+        x->held || bytes.n >= HTTP_DIRECT || c->out.n + bytes.n > HTTP_GATHER;
     x->held = false;
     if (at_once)
         conn_send(c, v, n);
@@ -318,6 +331,8 @@ size_t http_reply_write(struct http_req *req, pbay_str bytes)
 
 void http_reply_flush(struct http_req *req)
 {
+    if (req->inner)
+        return; /* nothing is held back */
     struct http_xch *x = (struct http_xch *)req;
     if (x->ended || x->reply != RE_STREAM)
         return;
@@ -327,6 +342,10 @@ void http_reply_flush(struct http_req *req)
 
 void http_reply_end(struct http_req *req)
 {
+    if (req->inner) {
+        inner_end(req->inner, true);
+        return;
+    }
     struct http_xch *x = (struct http_xch *)req;
     if (x->ended || x->reply != RE_STREAM)
         return;
@@ -340,6 +359,10 @@ void http_reply_end(struct http_req *req)
 
 void http_reply_abort(struct http_req *req)
 {
+    if (req->inner) {
+        inner_end(req->inner, false);
+        return;
+    }
     struct http_xch *x = (struct http_xch *)req;
     if (x->ended || x->reply == RE_DONE)
         return;

@@ -53,6 +53,9 @@ struct http_req {
     bool local;                   /* came by a loopback or Unix listener */
     const void *listener_tag;     /* as given to http_listen */
     void *user;                   /* the handler's */
+    struct http_inner *inner;     /* it comes from inside: inner.h; conn is then
+                                   * NULL */
+    void *owner;                  /* of such a one */
 
     /* Set by the handler, all optional.  None is called after on_end. */
     /* A piece of the body arrived (streamed bodies).  After pausing, what has

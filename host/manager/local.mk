@@ -13,6 +13,8 @@ host_sources += \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \
 	host/manager/exchange.c host/manager/exchange.h \
+	host/manager/compare.c \
+	host/manager/compare.h \
 	host/manager/count.c host/manager/count.h \
 	host/manager/guard.c host/manager/guard.h \
 	host/manager/guard_int.h host/manager/guard_repair.c \

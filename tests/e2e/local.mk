@@ -12,6 +12,7 @@ e2e_py = \
 	tests/e2e/api_reference.py \
 	tests/e2e/cli_ops.py \
 	tests/e2e/comparison.py \
+	tests/e2e/compare.py \
 	tests/e2e/completions.py \
 	tests/e2e/config_import.py \
 	tests/e2e/estimate.py \
