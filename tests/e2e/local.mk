@@ -34,6 +34,7 @@ e2e_py = \
 	tests/e2e/openai_spec.py \
 	tests/e2e/openai_sdk_python.py \
 	tests/e2e/operations.py \
+	tests/e2e/properties.py \
 	tests/e2e/provider_claude.py \
 	tests/e2e/provider_llamacpp.py \
 	tests/e2e/provider_ollama.py \
@@ -58,7 +59,7 @@ EXTRA_DIST += \
 	tests/e2e/tokens/german.txt
 
 TESTS += $(e2e_py)
-long_tests += tests/e2e/chaos.py tests/e2e/soak.py
+long_tests += tests/e2e/chaos.py tests/e2e/properties.py tests/e2e/soak.py
 EXTRA_DIST += $(e2e_py) \
 	tests/e2e/README.md \
 	tests/e2e/matrix/anthropic.mjs \
