@@ -386,6 +386,13 @@ enum be_news be_child_look(struct be_child *c, int64_t now, struct be_end *end)
     read_control(c);
     if (c->ended || c->control < 0)
         return BE_NOTHING;
+    if (be_port_is_strange(c->port)) {
+        log_line(LOG_WARN, c->provider,
+                 "a process of another user answers in the place of ours",
+                 log_int("port", c->port), LOG_END);
+        be_probe_again(&c->probe, now);
+        return BE_NOTHING;
+    }
     c->ready = true;
     be_probe_end(&c->probe);
     return BE_IS_READY;

@@ -200,6 +200,14 @@ void be_probe_begin(struct be_probe *p, int port, const char *path,
 /* True: it has answered 200. */
 bool be_probe_look(struct be_probe *p, int64_t now);
 void be_probe_end(struct be_probe *p);
+/* That was not good enough: ask again. */
+void be_probe_again(struct be_probe *p, int64_t now);
+/* Does a process of another user listen on that port?  Arguments are no secret,
+ * so somebody could be there before the process is, and be asked what was meant
+ * for it. */
+bool be_port_is_strange(int port);
+/* The same in one text of the form of /proc/net/tcp. */
+bool be_port_strange_in(const char *text, int port, unsigned uid);
 
 /* --- backend_guard.c: what a guard says on its socket --------------------- */
 

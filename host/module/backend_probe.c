@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "module/backend_int.h"
 
 #define FIRST_MS   20   /* between two questions at first, */
@@ -29,7 +30,7 @@ void be_probe_end(struct be_probe *p)
     p->fd = -1;
 }
 
-static void again(struct be_probe *p, int64_t now)
+void be_probe_again(struct be_probe *p, int64_t now)
 {
     int64_t pause = FIRST_MS * (int64_t)(++p->asked);
 
@@ -49,7 +50,7 @@ static void begin(struct be_probe *p, int64_t now)
     p->until = now + PATIENT_MS;
     if (p->fd < 0 || (connect(p->fd, (struct sockaddr *)&a, sizeof(a)) < 0 &&
                       errno != EINPROGRESS))
-        again(p, now);
+        be_probe_again(p, now);
 }
 
 static void ask(struct be_probe *p, int64_t now)
@@ -64,7 +65,7 @@ static void ask(struct be_probe *p, int64_t now)
     if (put == n)
         p->sent = true; /* so little always fits a fresh socket */
     else if (put >= 0 || (errno != EAGAIN && errno != EINTR))
-        again(p, now);
+        be_probe_again(p, now);
 }
 
 /* "HTTP/1.1 200 ..." */
@@ -87,14 +88,54 @@ bool be_probe_look(struct be_probe *p, int64_t now)
             if (good(p))
                 return true;
             if (p->n >= 12)
-                again(p, now);
+                be_probe_again(p, now);
         } else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
             break;
         } else {
-            again(p, now);
+            be_probe_again(p, now);
         }
     }
     if (p->fd >= 0 && now >= p->until)
-        again(p, now);
+        be_probe_again(p, now);
     return false;
+}
+
+/* --- who listens --------------------------------------------------------- */
+
+#define LISTENS 0x0a /* TCP_LISTEN */
+
+bool be_port_strange_in(const char *text, int port, unsigned uid)
+{
+    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+        unsigned at, state, owner;
+
+        line += *line == '\n';
+        /* "0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 0 UID ..." */
+        if (sscanf(line,
+                   " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s "
+                   "%*s %u",
+                   &at, &state, &owner) == 3 &&
+            at == (unsigned)port && state == LISTENS && owner != uid)
+            return true;
+    }
+    return false;
+}
+
+bool be_port_is_strange(int port)
+{
+    static const char *const files[] = {"/proc/self/net/tcp",
+                                        "/proc/self/net/tcp6"};
+    bool strange = false;
+
+    for (size_t i = 0; i < 2 && !strange; i++) {
+        char *text;
+        size_t n;
+
+        /* Where the system does not tell there is nothing to go by. */
+        if (fs_read(files[i], LIM_MIB(64), &text, &n) < 0)
+            continue;
+        strange = be_port_strange_in(text, port, geteuid());
+        free(text);
+    }
+    return strange;
 }

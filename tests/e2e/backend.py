@@ -2,6 +2,7 @@
 """Processes that the host runs for a provider, with a server that misbehaves:
 what they get and do not get, what becomes of those that do not start, do not
 end, talk too much, lose their port, or have children of their own."""
+import http.server
 import json
 import os
 import shutil
@@ -237,6 +238,61 @@ def test_a_port_that_somebody_took():
         assert one(h, "port")["port"] != port
         assert one(h, "port")["failures"] == 0
         until(lambda: "somebody else took the port" in h.errors(), "the log")
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """Ready at once, and curious."""
+
+    def log_message(self, *what):
+        pass
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with open(os.path.join(DIR, "probed"), "w"):
+            pass
+
+    def do_POST(self):
+        with open(os.path.join(DIR, "told"), "wb") as f:
+            f.write(self.rfile.read(int(self.headers["Content-Length"])))
+
+
+def listen_as_somebody_else(port):
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Stranger)
+        os.chmod(DIR, 0o777)
+        os.setuid(65534)
+        # Its owner is who made the socket: make it anew.
+        server.socket.close()
+        http.server.ThreadingHTTPServer(("127.0.0.1", port),
+                                        Stranger).serve_forever()
+    finally:
+        os._exit(1)
+
+
+def test_another_user_in_its_place():
+    """Arguments can be read by everybody: somebody who is on the port before
+    the server must not get what is meant for it."""
+    if os.geteuid() != 0:
+        return
+    os.chmod(os.path.dirname(DIR), 0o755)
+    with start() as h:
+        t, results = in_background(h, "port")
+        until(lambda: seen("port"), "its port to be known")
+        pid = listen_as_somebody_else(int(read("port")))
+        try:
+            until(lambda: seen("probed"), "it to be asked")
+            until(lambda: "a process of another user" in h.errors(), "the log")
+            sign("taken")
+            t.join()
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        assert results[0][0] == 200, results
+        assert not seen("told"), "the stranger got the request"
 
 
 def test_one_that_does_not_end():

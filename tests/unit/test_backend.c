@@ -701,6 +701,34 @@ START_TEST(test_bad_descriptions)
 }
 END_TEST
 
+/* What the system says about who listens. */
+START_TEST(test_strange_ports)
+{
+    static const char text[] =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
+        "retrnsmt   uid  timeout inode\n"
+        "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 "
+        "00000000  1000        0 1 1 0 100 0 0 10 0\n"
+        "   1: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 "
+        "00000000     0        0 1 1 0 100 0 0 10 0\n"
+        "   2: 0100007F:1F92 0100007F:1F90 01 00000000:00000000 00:00000000 "
+        "00000000  1001        0 1 1 0 100 0 0 10 0\n"
+        "   3: 00000000000000000000000000000000:1F93 "
+        "00000000000000000000000000000000:0000 0A 00000000:00000000 "
+        "00:00000000 00000000  1002        0 1 1 0 100 0 0 10 0\n";
+
+    ck_assert(!be_port_strange_in(text, 0x1f90, 1000));
+    ck_assert(be_port_strange_in(text, 0x1f90, 0));
+    ck_assert(be_port_strange_in(text, 0x1f91, 1000));
+    ck_assert(!be_port_strange_in(text, 0x1f92, 1000)); /* no listener */
+    ck_assert(be_port_strange_in(text, 0x1f93, 1000));
+    ck_assert(!be_port_strange_in(text, 0x1f93, 1002));
+    ck_assert(!be_port_strange_in(text, 1, 1000));
+    ck_assert(!be_port_strange_in("", 1, 1000));
+    ck_assert(!be_port_strange_in("\n\nsl\n", 1, 1000));
+}
+END_TEST
+
 /* Many steps at random: the bounds hold, and everybody is served or told. */
 START_TEST(test_random)
 {
@@ -776,6 +804,7 @@ int main(void)
     tcase_add_test(t, test_queue_is_bounded);
     tcase_add_test(t, test_shutdown);
     tcase_add_test(t, test_bad_descriptions);
+    tcase_add_test(t, test_strange_ports);
     tcase_add_test(t, test_random);
     suite_add_tcase(s, t);
     return unit_main(&s, 1);
