@@ -264,6 +264,23 @@ void at_backend_begin(attempt *a)
                 "all workers are busy and the queue is full");
 }
 
+bool at_backend_again(attempt *a)
+{
+    if (!a->use || a->came_back || a->req.step || a->has_head)
+        return false;
+    a->came_back = true;
+    at_codec_finish(a, PBAY_FAIL);
+    if (a->silent || a->ended)
+        return true;
+    if (at_gone_wrong(a))
+        return false;
+    memset(a->state, 0, a->codec->state_size);
+    backend_doubt(a->use);
+    at_backend_leave(a);
+    at_backend_begin(a);
+    return true;
+}
+
 /* --- what runs ----------------------------------------------------------- */
 
 struct running {

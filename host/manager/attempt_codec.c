@@ -386,6 +386,8 @@ static void tx_on_end(void *arg, const struct tx_end *end)
         at_end_refused(a);
         goto out;
     }
+    if (end->kind == ERR_CONNECT && at_backend_again(a))
+        goto out;
     if (end->kind != ERR_NONE && !a->saw_end) {
         at_codec_finish(a, PBAY_FAIL);
         if (!a->silent && !a->ended)

@@ -61,6 +61,7 @@ struct pbay_call {
 
     /* a process of this host */
     struct backend_use *use; /* NULL: it has no place at one */
+    bool came_back;          /* after one that was not there */
     pbay_request about;      /* what its plugin is asked to describe it by */
     pbay_backend_spec spec;
 
@@ -107,6 +108,9 @@ void at_backend_begin(attempt *a);
 /* Where that is; NULL: as configured. */
 const struct backend_address *at_where(const attempt *a);
 void at_backend_leave(attempt *a);
+/* No connection could be made: where that was to a process of this host it has
+ * just ended, and the attempt begins anew, once.  False: it does not. */
+bool at_backend_again(attempt *a);
 /* What runs, as the reply. */
 void at_backend_ps(attempt *a);
 

@@ -162,6 +162,14 @@ const struct backend_address *backend_where(const struct backend_use *u)
     return &u->place->at;
 }
 
+void backend_doubt(struct backend_use *u)
+{
+    pthread_mutex_lock(&u->all->lock);
+    be_doubt(u, now_ms());
+    pthread_mutex_unlock(&u->all->lock);
+    wake_thread(u->all);
+}
+
 void backend_leave(struct backend_use *u)
 {
     if (!u)

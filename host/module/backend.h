@@ -88,6 +88,9 @@ struct backend_use *backend_enter(struct backends *b,
                                   struct err *e);
 /* [loop] Of a use that does not wait; stays until it is given back. */
 const struct backend_address *backend_where(const struct backend_use *u);
+/* [loop] No connection to it could be made: it is asked whether it is ready
+ * before anybody gets a place there again. */
+void backend_doubt(struct backend_use *u);
 /* [loop] Give it back, also while it waits.  NULL is fine. */
 void backend_leave(struct backend_use *u);
 

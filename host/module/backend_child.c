@@ -398,6 +398,15 @@ enum be_news be_child_look(struct be_child *c, int64_t now, struct be_end *end)
     return BE_IS_READY;
 }
 
+void be_child_ask(struct be_child *c, int64_t now)
+{
+    if (!c->ready)
+        return;
+    c->ready = false;
+    c->probe.asked = 0;
+    c->probe.next = now;
+}
+
 struct be_place *be_child_place(const struct be_child *c)
 {
     struct be_place *p = calloc(1, sizeof(*p));

@@ -231,7 +231,7 @@ void be_ready(struct be_core *c, struct backend *b, struct be_place *place,
         return;
     }
     b->place = place;
-    b->again = b->start_failed = false;
+    b->again = b->start_failed = b->doubted = false;
     b->moves = 0;
     b->used = now;
     be_set_state(b, BE_READY, now);
@@ -332,16 +332,32 @@ void be_exited(struct be_core *c, struct backend *b, const struct be_end *end,
 
     b->pid = b->port = 0;
     b->line[0] = '\0';
-    if (was == BE_STARTING || (was == BE_STOPPING && b->late)) {
+    if ((was == BE_STARTING && !b->doubted) ||
+        (was == BE_STOPPING && b->late)) {
         start_failed(c, b, end, now);
-    } else if (was == BE_READY) {
+    } else if (was == BE_READY || was == BE_STARTING) {
         crashed(c, b, end, b->since, now);
     } else { /* as it was told */
         b->failures = 0;
         b->retry_at = now;
         be_set_state(b, BE_REST, now);
     }
-    b->late = b->at_once = b->yields = false;
+    b->late = b->at_once = b->yields = b->doubted = false;
+}
+
+void be_doubt(struct backend_use *u, int64_t now)
+{
+    struct backend *b = u->of;
+
+    /* Somebody else may have found out first. */
+    if (u->state != USE_HELD || b->state != BE_READY || u->place != b->place)
+        return;
+    if (now - b->since >= STEADY_MS)
+        b->failures = 0;
+    b->doubted = true;
+    be_place_unref(b->place);
+    b->place = NULL;
+    be_set_state(b, BE_STARTING, now);
 }
 
 /* --- asking -------------------------------------------------------------- */

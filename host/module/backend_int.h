@@ -70,6 +70,7 @@ struct backend {
     bool yields;       /* takes nobody new: others have waited long enough */
     bool again;        /* start it again at retry_at, asked or not */
     bool start_failed; /* it never got ready, last time */
+    bool doubted;      /* STARTING: it has been READY, but did not answer */
     bool late;         /* STOPPING: for it was not ready in time */
     bool at_once;      /* STOPPING: without waiting for it */
     unsigned held;     /* uses that hold a place */
@@ -112,6 +113,7 @@ struct backend_use *be_enter(struct be_core *c, const struct backend_ask *ask,
                              bool *waits, struct err *e);
 /* True: the use is to be freed by the caller. */
 bool be_leave(struct be_core *c, struct backend_use *u, int64_t now);
+void be_doubt(struct backend_use *u, int64_t now);
 void be_configure(struct be_core *c, const struct backend_caps *caps,
                   const char *const *providers, size_t n);
 void be_forgive(struct be_core *c, const char *provider);
@@ -178,6 +180,8 @@ enum be_news {
 /* Look at everything that may have happened; GONE is said once, and then *end
  * is valid until be_child_free(). */
 enum be_news be_child_look(struct be_child *c, int64_t now, struct be_end *end);
+/* Ask once more whether it is ready. */
+void be_child_ask(struct be_child *c, int64_t now);
 struct be_place *be_child_place(const struct be_child *c);
 int be_child_pid(const struct be_child *c);
 int be_child_port(const struct be_child *c);

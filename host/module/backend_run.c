@@ -114,13 +114,16 @@ static void show(struct backends *b, struct backend *o)
     pthread_mutex_unlock(&b->lock);
 }
 
-static void look_at(struct backends *b, struct backend *o)
+static void look_at(struct backends *b, struct backend *o,
+                    enum backend_state state)
 {
     char how[128], tail[LIM_BACKEND_TAIL + 1];
     struct be_end end = {how, tail, false};
     enum be_news news;
 
     how[0] = tail[0] = '\0';
+    if (state == BE_STARTING)
+        be_child_ask(o->child, now_ms()); /* doubted, if it was ready */
     news = be_child_look(o->child, now_ms(), &end);
     if (news == BE_IS_GONE) {
         struct be_end copy = end;
@@ -179,7 +182,7 @@ static void *run(void *arg)
             obey(b, &t, i);
         for (size_t i = 0; i < t.n; i++)
             if (t.v[i]->child)
-                look_at(b, t.v[i]);
+                look_at(b, t.v[i], t.state[i]);
         /* What has just changed is thought over at once. */
         pthread_mutex_lock(&b->lock);
         bool changed = false;

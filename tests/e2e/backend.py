@@ -19,7 +19,7 @@ from harness import BOUND, Host, chat, main, until
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECRET = "sk-host-secret-0815"
 NAMES = ("plain", "slow", "held", "loud", "gone", "port", "stubborn",
-         "parent", "other")
+         "parent", "other", "deaf")
 
 
 def header(architecture=b"llama"):
@@ -328,6 +328,43 @@ def test_its_children_end_with_a_killed_host():
     finally:
         h.check = False
         h.stop()
+
+
+def parent_of(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return int(f.read().rsplit(")", 1)[1].split()[1])
+
+
+def test_a_dead_one_that_nobody_has_noticed():
+    """Its guard sleeps, so only the request finds out; it waits for the next
+    one instead of failing."""
+    with start() as h:
+        pid = told(h, "plain")["pid"]
+        guard = parent_of(pid)
+        os.kill(guard, signal.SIGSTOP)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not alive(pid), "it to be dead")
+        t, results = in_background(h, "plain")
+        until(lambda: one(h, "plain")["state"] == "starting" and
+              one(h, "plain")["waiting"] == 1, "the request to wait")
+        os.kill(guard, signal.SIGCONT)
+        t.join()
+        assert results[0][0] == 200, results
+        content = results[0][1]["choices"][0]["message"]["content"]
+        assert json.loads(content)["pid"] != pid
+        assert one(h, "plain")["starts"] == 2
+
+
+def test_one_that_has_hung_up():
+    """It has closed its port for good, but does not end."""
+    with start('start_timeout = "1s";') as h:
+        pid = told(h, "deaf")["pid"]
+        sign("deaf")
+        until(lambda: seen("closed"), "its port to be closed")
+        status, body = ask(h, "deaf")
+        assert status == 502, (status, body)
+        assert "not ready within 1000 ms" in body["error"]["message"], body
+        until(lambda: not alive(pid), "it to be killed")
 
 
 def test_the_host_ends_while_one_loads():

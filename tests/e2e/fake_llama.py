@@ -49,6 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if name == "deaf":
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -122,4 +124,10 @@ if name == "parent":
 if name.startswith("slow"):
     say("loading: 10 %\n")
 with Server(("127.0.0.1", port), Handler) as server:
-    server.serve_forever()
+    if name == "deaf":
+        threading.Thread(target=lambda: (wait_for("deaf"), server.shutdown()),
+                         daemon=True).start()
+    server.serve_forever(0.05)
+if name == "deaf":
+    sign("closed")
+    wait_for("never")

@@ -541,6 +541,38 @@ START_TEST(test_crashes)
 }
 END_TEST
 
+/* It does not answer: nobody else is sent there before it does, or has
+ * ended. */
+START_TEST(test_doubted)
+{
+    struct backend_use *a = served("a"), *b, *c;
+
+    be_doubt(a, now);
+    is("a", BE_STARTING);
+    b = ENTER(.key = "a", .idle = 60000);
+    ck_assert(b && waits);
+    ready("a"); /* it does answer */
+    turn();
+    ck_assert_int_eq(b->state, USE_HELD);
+    be_doubt(a, now); /* of the place before: no news */
+    is("a", BE_READY);
+    leave(a);
+    be_doubt(b, now);
+    c = ENTER(.key = "a", .idle = 60000);
+    gone("a", "signal 9");
+    leave(b);
+    is("a", BE_REST);
+    turn();
+    ck_assert_int_eq(c->state, USE_WAITS); /* it had served: worth waiting */
+    tick(LIM_BACKEND_PAUSE_MS);
+    ready("a");
+    turn();
+    ck_assert_int_eq(c->state, USE_HELD);
+    leave(c);
+    ck_assert_int_eq(refused, 0);
+}
+END_TEST
+
 START_TEST(test_unwanted_stays_down)
 {
     leave(served("a"));
@@ -797,6 +829,7 @@ int main(void)
     tcase_add_test(t, test_start_times_out);
     tcase_add_test(t, test_port_taken);
     tcase_add_test(t, test_crashes);
+    tcase_add_test(t, test_doubted);
     tcase_add_test(t, test_unwanted_stays_down);
     tcase_add_test(t, test_changed_configuration);
     tcase_add_test(t, test_reload);
