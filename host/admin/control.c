@@ -111,6 +111,8 @@ void ctl_send(struct ctl_conn *c, pbay_str line)
             flush(c);
         if (c->out.n > LIM_OUT_HIGH && c->call)
             call_pause(c->call, true);
+        if (c->out.n > LIM_OUT_HIGH)
+            ctl_text_pause(c, true);
     }
     leave(c);
 }
@@ -121,6 +123,7 @@ static void request_over(struct ctl_conn *c)
     c->call = NULL;
     ctl_session_drop(c);
     c->listing = NULL;
+    ctl_text_drop(c);
     free(c->body);
     free(c->members);
     free(c->provider);
@@ -291,6 +294,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
         call_pause(c->call, false);
     if (c->out.n < LIM_OUT_LOW && c->session)
         ctl_session_drained(c);
+    if (c->out.n < LIM_OUT_LOW)
+        ctl_text_pause(c, false);
     leave(c);
 }
 

@@ -303,10 +303,17 @@ static bool take_body(struct ctl_conn *c, struct json_object *body,
     return true;
 }
 
+void ctl_new_id(struct ctl_conn *c)
+{
+    static uint64_t count;
+
+    snprintf(c->id, sizeof(c->id), "ctl_%llx",
+             (unsigned long long)(clock_us() << 8 | (++count & 255)));
+}
+
 void ctl_call(struct ctl_conn *c, int op, const char *provider,
               struct json_object *body, bool test)
 {
-    static uint64_t count;
     struct call_request r = {
         .op = op,
         .stream = js_bool(body, "stream", op == PBAY_OP_CHAT),
@@ -319,8 +326,7 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
     };
     struct err e;
 
-    snprintf(c->id, sizeof(c->id), "ctl_%llx",
-             (unsigned long long)(clock_us() << 8 | (++count & 255)));
+    ctl_new_id(c);
     r.id = str_c(c->id);
     c->op = op;
     if (c->host->draining) {
@@ -343,6 +349,7 @@ void ctl_call_drop(struct ctl_conn *c)
     if (call)
         call_cancel(call);
     ctl_session_drop(c);
+    ctl_text_drop(c);
     listing_forget(c->listing);
     c->listing = NULL;
     free(c->body);

@@ -10,6 +10,8 @@
 #include "base/buf.h"
 
 struct model_wish;
+struct call_report;
+struct ctl_text;
 
 struct ctl_conn {
     struct ctl_conn *next, **prev;
@@ -31,6 +33,8 @@ struct ctl_conn {
     char *provider; /* models: of whom */
     struct model_wish *wish; /* models: which; in wish_arena */
     struct arena wish_arena;
+    struct ctl_text *text;    /* a summary or a translation */
+    struct arena text_arena;
     char *body;     /* of the call; malloc'd */
     pbay_kv *members;
     size_t n_members;
@@ -54,6 +58,8 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
               struct json_object *body, bool test);
 void ctl_call_drop(struct ctl_conn *c); /* end what is under way, silently */
 void ctl_put_report(struct buf *b, const struct call_report *r);
+/* A new request id in c->id. */
+void ctl_new_id(struct ctl_conn *c);
 /* control_http.c: the verb "http", and the lines of its session; false: that is
  * none of them. */
 void ctl_session_start(struct ctl_conn *c, struct json_object *args);
@@ -61,6 +67,10 @@ bool ctl_session_line(struct ctl_conn *c, const char *verb,
                       struct json_object *args);
 void ctl_session_drained(struct ctl_conn *c); /* there is a session */
 void ctl_session_drop(struct ctl_conn *c);    /* silently */
+/* control_text.c: the verb "text" */
+void ctl_text(struct ctl_conn *c, struct json_object *args);
+void ctl_text_pause(struct ctl_conn *c, bool on);
+void ctl_text_drop(struct ctl_conn *c); /* as ctl_call_drop() */
 /* control_ops.c: the verbs "models" and "op" */
 void ctl_models(struct ctl_conn *c, struct json_object *args);
 void ctl_run_op(struct ctl_conn *c, struct json_object *args);

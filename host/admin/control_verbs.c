@@ -489,6 +489,7 @@ static const struct {
     {"embed", do_embed},
     {"op", ctl_run_op},
     {"http", ctl_session_start},
+    {"text", ctl_text},
     {"log", do_log},
     {"config", do_config},
     {"record", do_record},

@@ -16,6 +16,8 @@ static const struct command *const commands[] = {
     &cmd_compare,
     &cmd_embed,
     &cmd_image,
+    &cmd_summarize,
+    &cmd_translate,
     &cmd_moderate,
     &cmd_count,
     &cmd_models,

@@ -11,6 +11,8 @@ extern const struct command cmd_chat;
 extern const struct command cmd_compare;
 extern const struct command cmd_embed;
 extern const struct command cmd_image;
+extern const struct command cmd_summarize;
+extern const struct command cmd_translate;
 extern const struct command cmd_moderate;
 extern const struct command cmd_count;
 extern const struct command cmd_models;

@@ -38,6 +38,8 @@ host_sources += \
 	host/cli/cmd_serve.c \
 	host/cli/cmd_status.c \
 	host/cli/cmd_stop.c \
+	host/cli/cmd_summarize.c \
+	host/cli/cmd_translate.c \
 	host/cli/cmd_version.c \
 	host/cli/commands.c \
 	host/cli/commands.h \
@@ -70,6 +72,8 @@ host_sources += \
 	host/cli/signals.c \
 	host/cli/signals.h \
 	host/cli/talk.h \
+	host/cli/text.c \
+	host/cli/text.h \
 	host/cli/talk_commands.c \
 	host/cli/cmd_replay.c \
 	host/cli/replay.h \

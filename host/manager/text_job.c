@@ -185,7 +185,7 @@ static bool is_space(char c)
 
 static void tell(struct text_job *j, pbay_str s)
 {
-    if (!s.n)
+    if (!s.n || j->gone)
         return;
     if (buf_add(&j->output, s) < 0)
         j->lost = true;
@@ -223,7 +223,7 @@ static void advance(struct text_job *j)
 {
     while (j->front < j->pieces.n && !j->gone) {
         tell_front(j);
-        if (!j->parts[j->front].over)
+        if (j->gone || !j->parts[j->front].over)
             return;
         if (j->task->kind == TEXT_TRANSLATION)
             tell(j, j->pieces.at[j->front].gap);

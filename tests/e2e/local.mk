@@ -13,6 +13,7 @@ e2e_py = \
 	tests/e2e/cli_ops.py \
 	tests/e2e/comparison.py \
 	tests/e2e/compare.py \
+	tests/e2e/cli_texts.py \
 	tests/e2e/completions.py \
 	tests/e2e/config_import.py \
 	tests/e2e/estimate.py \
@@ -47,6 +48,7 @@ e2e_py = \
 	tests/e2e/no_secrets.py \
 	tests/e2e/soak.py \
 	tests/e2e/structured.py \
+	tests/e2e/texts.py \
 	tests/e2e/tokens.py
 
 check_PROGRAMS += tests/e2e/token_count
