@@ -77,13 +77,16 @@ EXTRA_DIST += tests/demo.sh tests/unit/without-check.sh \
 
 # The full figures: the tests of long_tests again, with PATCHBAY_LONG=1.  What
 # they say is kept in tests/check-long.txt.
+FUZZ_LONG = 600
 .PHONY: check-long
 check-long: all
 	PATCHBAY_LONG=1 CK_DEFAULT_TIMEOUT=1200 \
 	    $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(long_tests)'
 	top_srcdir='$(abs_top_srcdir)' $(srcdir)/tests/long-report.sh \
 	    $(long_tests) >check-long.txt
+	$(MAKE) $(AM_MAKEFLAGS) check-fuzz FUZZ_SECONDS=$(FUZZ_LONG) >fuzz.txt
+	(echo; echo 'make check-fuzz'; cat fuzz.txt) >>check-long.txt
 	@cp check-long.txt $(srcdir)/tests/check-long.txt 2>/dev/null || \
 	    echo 'kept in check-long.txt of the build directory'
-CLEANFILES += check-long.txt
+CLEANFILES += check-long.txt fuzz.txt
 EXTRA_DIST += tests/long-report.sh

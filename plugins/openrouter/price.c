@@ -34,15 +34,17 @@ static int exponent(const char *p, const char *end, int *exp)
 /* The text of a string or a number; 0 if it is no amount. */
 static int read(pbay_str value, struct decimal *d)
 {
-    const char *p = value.p, *end = p + value.n;
+    char type = pbay_json_type(value);
+    const char *p = value.p, *end;
     int point = 0, any = 0;
 
     *d = (struct decimal){.n = 0};
-    if (pbay_json_type(value) == 's') {
+    if (type != 's' && type != 'n')
+        return 0; /* there may be no text at all */
+    end = p + value.n;
+    if (type == 's') {
         p++;
         end--;
-    } else if (pbay_json_type(value) != 'n') {
-        return 0;
     }
     for (; p < end && *p != 'e' && *p != 'E'; p++) {
         if (*p == '.' && !point) {

@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: MIT
 # tests/fuzz
 
-# Each target runs here a number of random mutations; with clang it links to
-# libFuzzer instead of run.c:
-#   clang -fsanitize=fuzzer,address -Isdk/include ... tests/fuzz/fuzz_json.c
+# Each target runs here a number of random mutations of its seeds. `make
+# check-fuzz` runs all of them under libFuzzer (clang), guided by coverage,
+# FUZZ_SECONDS each; check-long does so for ten minutes each.
+FUZZ_SECONDS = 5
+.PHONY: check-fuzz
+check-fuzz: $(check_PROGRAMS)
+	top_srcdir='$(abs_top_srcdir)' $(srcdir)/tests/fuzz/coverage.sh \
+	    $(FUZZ_SECONDS)
+dist_check_SCRIPTS += tests/fuzz/coverage.sh
+clean-local: clean-fuzz
+.PHONY: clean-fuzz
+clean-fuzz:
+	rm -rf fuzz-build
+
 fuzz_runner = tests/fuzz/run.c tests/fuzz/fuzz.h
 
 check_PROGRAMS += tests/fuzz/fuzz_json
@@ -30,10 +41,7 @@ tests_fuzz_fuzz_ollama_CPPFLAGS = $(AM_CPPFLAGS)
 tests_fuzz_fuzz_ollama_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_ollama tests/codec/ollama.sh
 
-# The HTTP parser; with libFuzzer, on one line, from the top after configure:
-#   clang -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I. -Isdk/include
-#     -Ihost tests/fuzz/fuzz_http_parse.c host/http/parse.c
-#     host/http/chunked.c host/base/str.c -lcrypto
+# The HTTP parser.
 check_PROGRAMS += tests/fuzz/fuzz_http_parse tests/fuzz/http_parse_cli
 TESTS += tests/fuzz/fuzz_http_parse
 tests_fuzz_fuzz_http_parse_SOURCES = tests/fuzz/fuzz_http_parse.c \
