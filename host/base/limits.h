@@ -121,6 +121,9 @@
 #define LIM_CLI_ANSWER LIM_MIB(64)     /* an answer held whole */
 #define LIM_CLI_HISTORY 1000           /* lines of a conversation's history */
 #define LIM_CLI_HISTORY_FILE LIM_MIB(16)
+#define LIM_BATCH_LINE LIM_MIB(64)     /* a line of a batch's files */
+#define LIM_BATCH_LINES 1000000        /* of its input */
+#define LIM_BATCH_HTTP 1000            /* requests in one POST /v1/batch */
 #define LIM_CLI_CANCEL_MS 2000         /* a cancelled answer ends within */
 #define LIM_CLI_END_MS 5000            /* our own host ends within */
 

@@ -313,6 +313,13 @@ static int take_line(struct client *c, struct json_object **line,
     return -1;
 }
 
+int client_wait(struct client *c, int timeout_ms, struct client_error *e)
+{
+    size_t n;
+
+    return whole_line(c, timeout_ms, &n, e);
+}
+
 int client_next(struct client *c, struct json_object **line,
                 struct client_error *e)
 {

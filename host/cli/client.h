@@ -38,6 +38,8 @@ int client_send(struct client *c, const char *verb, pbay_str args,
  * the host's error or ours.  *line is valid until the next call. */
 int client_next(struct client *c, struct json_object **line,
                 struct client_error *e);
+/* Wait for that.  1: it is there; 0: timeout_ms is over, -1 for none; -1: *e. */
+int client_wait(struct client *c, int timeout_ms, struct client_error *e);
 /* A request without events: send, then wait.  0 or -1 and *e. */
 int client_ask(struct client *c, const char *verb, pbay_str args,
                struct json_object **result, struct client_error *e);

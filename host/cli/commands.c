@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
     &cmd_serve,
     &cmd_chat,
     &cmd_compare,
+    &cmd_batch,
     &cmd_embed,
     &cmd_image,
     &cmd_summarize,

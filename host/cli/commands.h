@@ -7,6 +7,7 @@
 
 /* One on a line, for those who add to them. */
 extern const struct command cmd_serve;
+extern const struct command cmd_batch;
 extern const struct command cmd_chat;
 extern const struct command cmd_compare;
 extern const struct command cmd_embed;

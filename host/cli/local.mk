@@ -5,6 +5,9 @@ host_sources += \
 	host/cli/answer.c \
 	host/cli/answer.h \
 	host/cli/answer_tell.c \
+	host/cli/batch.h \
+	host/cli/batch_file.c \
+	host/cli/batch_run.c \
 	host/cli/chat.h \
 	host/cli/chat_message.c \
 	host/cli/cli.c \
@@ -13,6 +16,7 @@ host_sources += \
 	host/cli/client.h \
 	host/cli/config_import.c \
 	host/cli/config_import.h \
+	host/cli/cmd_batch.c \
 	host/cli/cmd_chat.c \
 	host/cli/cmd_compare.c \
 	host/cli/cmd_config.c \

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "dialect/anthropic.h"
+#include "dialect/batch.h"
 #include "dialect/compare.h"
 #include "dialect/completions.h"
 #include "dialect/ollama.h"
@@ -27,7 +28,8 @@ static const struct dl_route own_routes[] = {
 
 static const struct dl_route *const tables[] = {
     oa_routes,  an_routes,  ol_routes, cp_routes,
-    rs_routes,  cmp_routes, ops_routes, tx_routes, raw_routes, own_routes};
+    rs_routes,  cmp_routes, bt_routes,  ops_routes,
+    tx_routes,  raw_routes, own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first
  * that fits. */

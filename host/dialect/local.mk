@@ -2,6 +2,8 @@
 host_sources += \
 	host/dialect/browser.c \
 	host/dialect/chat.c \
+	host/dialect/batch.c \
+	host/dialect/batch.h \
 	host/dialect/compare.c \
 	host/dialect/compare.h \
 	host/dialect/completions.c host/dialect/completions.h \
