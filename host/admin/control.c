@@ -124,6 +124,7 @@ static void request_over(struct ctl_conn *c)
     ctl_session_drop(c);
     c->listing = NULL;
     ctl_text_drop(c);
+    ctl_moderate_drop(c);
     free(c->body);
     free(c->members);
     free(c->provider);

@@ -216,7 +216,7 @@ static void call_end(void *arg, const struct err *e,
     struct buf b;
 
     c->call = NULL;
-    if (e && estimate(c, e))
+    if (e && (estimate(c, e) || ctl_moderate(c, e)))
         return;
     if (e) {
         ctl_error(c, e);
@@ -337,7 +337,7 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
         return;
     c->call = call_start(&c->host->control_seat->manager, &r,
                          test ? &test_sink : &event_sink, c, &e);
-    if (!c->call && !estimate(c, &e))
+    if (!c->call && !estimate(c, &e) && !ctl_moderate(c, &e))
         ctl_error(c, &e);
 }
 
@@ -350,6 +350,7 @@ void ctl_call_drop(struct ctl_conn *c)
         call_cancel(call);
     ctl_session_drop(c);
     ctl_text_drop(c);
+    ctl_moderate_drop(c);
     listing_forget(c->listing);
     c->listing = NULL;
     free(c->body);

@@ -12,6 +12,7 @@
 struct model_wish;
 struct call_report;
 struct ctl_text;
+struct moderate_job;
 
 struct ctl_conn {
     struct ctl_conn *next, **prev;
@@ -33,6 +34,7 @@ struct ctl_conn {
     char *provider; /* models: of whom */
     struct model_wish *wish; /* models: which; in wish_arena */
     struct arena wish_arena;
+    struct moderate_job *moderation; /* by a chat */
     struct ctl_text *text;    /* a summary or a translation */
     struct arena text_arena;
     char *body;     /* of the call; malloc'd */
@@ -71,6 +73,10 @@ void ctl_session_drop(struct ctl_conn *c);    /* silently */
 void ctl_text(struct ctl_conn *c, struct json_object *args);
 void ctl_text_pause(struct ctl_conn *c, bool on);
 void ctl_text_drop(struct ctl_conn *c); /* as ctl_call_drop() */
+/* control_moderate.c: the operation may go on by chats, after this failure;
+ * false: it does not. */
+bool ctl_moderate(struct ctl_conn *c, const struct err *e);
+void ctl_moderate_drop(struct ctl_conn *c);
 /* control_ops.c: the verbs "models" and "op" */
 void ctl_models(struct ctl_conn *c, struct json_object *args);
 void ctl_run_op(struct ctl_conn *c, struct json_object *args);

@@ -13,7 +13,8 @@
 static const char help[] =
     "Have a text judged: \"flagged\" or \"passed\", then a line for each "
     "category that\napplies, with its score. The text is the operands, joined "
-    "by spaces, or standard\ninput.\n\n"
+    "by spaces, or standard\ninput. Where the provider has no moderation, a "
+    "chat with the model judges, and a\nwarning says so.\n\n"
     "  -m, --model NAME  provider/model, or a model's name\n";
 
 static void print_categories(struct out *o, struct json_object *item)

@@ -35,6 +35,6 @@ host_sources += \
 	host/dialect/ollama_out.c host/dialect/ollama_out.h \
 	host/dialect/openai.c host/dialect/openai.h \
 	host/dialect/openai_body.c host/dialect/openai_items.c \
-	host/dialect/openai_models.c host/dialect/openai_render.c
+	host/dialect/openai_models.c host/dialect/openai_moderate.c host/dialect/openai_render.c
 
 EXTRA_DIST += host/dialect/MIGRATING.md host/dialect/README.md

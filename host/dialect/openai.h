@@ -11,6 +11,8 @@
 int oa_read_body(struct dialog *x, pbay_str body, struct err *e);
 /* openai_items.c: embeddings, moderations, images; the body has been read. */
 void oa_items(struct dialog *x);
+/* openai_moderate.c: go on by chats, after this failure; false: it does not. */
+bool oa_moderate_by_chat(struct dialog *x, const struct err *e);
 /* openai_models.c; id empty: the list. */
 void oa_models(struct dialog *x, pbay_str id);
 /* openai.c: its URLs. */

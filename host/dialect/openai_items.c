@@ -204,6 +204,8 @@ static void items_end(void *arg, const struct err *e,
     struct dialog *x = arg;
 
     x->call = NULL;
+    if (e && x->instead && !x->head_sent && x->instead(x, e))
+        return;
     if (!e || x->error_body) {
         end_ok(x, r);
     } else if (x->head_sent) {
@@ -220,5 +222,7 @@ static const struct call_sink items_sink = {items_begin, items_bytes,
 
 void oa_items(struct dialog *x)
 {
+    if (x->op == PBAY_OP_MODERATE)
+        x->instead = oa_moderate_by_chat;
     dl_start(x, &items_sink, ITEMS_WANT);
 }

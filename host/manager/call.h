@@ -90,6 +90,8 @@ struct call_request {
     pbay_str route;            /* the client's choice of a route; empty: none */
     const pbay_str *fallbacks; /* models that stand in, the client's own */
     size_t n_fallbacks;
+    pbay_str schema; /* a JSON schema that the answer has to match, told to
+                      * nobody; stays as the body does; empty: none */
     int64_t deadline_ms;  /* for the whole call; 0: the provider's own */
     const char *instance; /* not NULL: this provider, no routing */
 };

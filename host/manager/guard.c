@@ -40,48 +40,6 @@ static int find_schema(const struct call_request *r, struct call_body *body,
     return schema->p && pbay_json_type(*schema) != '0';
 }
 
-int guard_new(const struct call_request *r, const struct cfg_structured *cfg,
-              struct guard **out, struct err *e)
-{
-    struct call_body body;
-    pbay_str schema;
-    struct guard *g;
-    char why[512];
-    int rc;
-
-    *out = NULL;
-    rc = cfg->check == SCHEMA_CHECK_OFF ? 0 : find_schema(r, &body, &schema, e);
-    if (rc <= 0)
-        return rc;
-    g = calloc(1, sizeof(*g));
-    if (!g) {
-        err_set(e, ERR_INTERNAL, "out of memory");
-        return -1;
-    }
-    arena_init(&g->arena, GUARD_MEMORY);
-    g->cfg = *cfg;
-    g->body = body;
-    g->text = schema;
-    g->held = !r->stream || cfg->streams == SCHEMA_STREAMS_HOLD;
-    g->last = &g->first;
-    buf_init(&g->faults, LIM_KIB(16));
-    if (schema_compile(schema, &g->arena, &g->schema, why, sizeof(why)) == 0) {
-        *out = g;
-        return 0;
-    }
-    if (cfg->pass_unsupported) {
-        g->schema = NULL;
-        *out = g;
-        g->unsupported = arena_dup(&g->arena, str_c(why));
-        return 0;
-    }
-    guard_free(g);
-    err_set(e, PBAY_E_INVALID, "the JSON schema for the answer: %s", why);
-    strcpy(e->param, "response_format");
-    strcpy(e->code, "invalid_json_schema");
-    return -1;
-}
-
 static void forget(struct guard *g)
 {
     struct tape_item *it;
@@ -108,6 +66,63 @@ void guard_free(struct guard *g)
     buf_done(&g->answer);
     arena_done(&g->arena);
     free(g);
+}
+
+static struct guard *guard_make(const struct call_request *r,
+                                const struct cfg_structured *cfg,
+                                const struct call_body *body, pbay_str schema,
+                                struct err *e)
+{
+    struct guard *g = calloc(1, sizeof(*g));
+    char why[512];
+
+    if (!g) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    arena_init(&g->arena, GUARD_MEMORY);
+    g->cfg = *cfg;
+    g->body = *body;
+    g->text = schema;
+    g->held = !r->stream || cfg->streams == SCHEMA_STREAMS_HOLD;
+    g->last = &g->first;
+    buf_init(&g->faults, LIM_KIB(16));
+    if (schema_compile(schema, &g->arena, &g->schema, why, sizeof(why)) == 0)
+        return g;
+    if (cfg->pass_unsupported) {
+        g->schema = NULL;
+        g->unsupported = arena_dup(&g->arena, str_c(why));
+        return g;
+    }
+    guard_free(g);
+    err_set(e, PBAY_E_INVALID, "the JSON schema for the answer: %s", why);
+    strcpy(e->param, "response_format");
+    strcpy(e->code, "invalid_json_schema");
+    return NULL;
+}
+
+int guard_new(const struct call_request *r, const struct cfg_structured *cfg,
+              struct guard **out, struct err *e)
+{
+    struct call_body body;
+    pbay_str schema;
+    int rc;
+
+    *out = NULL;
+    if (r->schema.n) {
+        *out =
+            guard_make(r,
+                       &(struct cfg_structured){SCHEMA_CHECK_REPAIR,
+                                                SCHEMA_STREAMS_HOLD, false},
+                       &(struct call_body){r->body, r->members, r->n_members},
+                       r->schema, e);
+        return *out ? 0 : -1;
+    }
+    rc = cfg->check == SCHEMA_CHECK_OFF ? 0 : find_schema(r, &body, &schema, e);
+    if (rc <= 0)
+        return rc;
+    *out = guard_make(r, cfg, &body, schema, e);
+    return *out ? 0 : -1;
 }
 
 /* --- what comes ---------------------------------------------------------- */

@@ -24,6 +24,7 @@ host_sources += \
 	host/manager/listing.c host/manager/listing.h \
 	host/manager/model_find.c host/manager/model_find.h \
 	host/manager/models.c host/manager/models.h \
+	host/manager/moderate.c host/manager/moderate.h \
 	host/manager/op.c host/manager/op.h \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/report.c \

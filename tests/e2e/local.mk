@@ -33,6 +33,7 @@ e2e_py = \
 	tests/e2e/migrating.py \
 	tests/e2e/ollama_sdk.py \
 	tests/e2e/openai_sdk_node.py \
+	tests/e2e/moderation.py \
 	tests/e2e/openai_spec.py \
 	tests/e2e/openai_sdk_python.py \
 	tests/e2e/operations.py \

@@ -126,3 +126,10 @@ TESTS += tests/fuzz/fuzz_import
 tests_fuzz_fuzz_import_SOURCES = tests/fuzz/fuzz_import.c $(fuzz_runner)
 tests_fuzz_fuzz_import_LDADD = $(host_ldadd)
 long_tests += tests/fuzz/fuzz_import
+
+# Summaries and translations: requests, prompts, pieces.
+check_PROGRAMS += tests/fuzz/fuzz_text
+TESTS += tests/fuzz/fuzz_text
+tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(fuzz_runner)
+tests_fuzz_fuzz_text_LDADD = $(host_ldadd)
+long_tests += tests/fuzz/fuzz_text
