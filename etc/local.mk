@@ -48,7 +48,7 @@ uninstall-local:
 	    rm -f "$(DESTDIR)$(docdir)/`dirname $$la`/README.md"; \
 	done
 
-dist_doc_DATA = README.md
+dist_doc_DATA = README.md etc/prices
 
 dist_man_MANS += etc/man/patchbay.1 etc/man/patchbay.conf.5
 

@@ -21,6 +21,8 @@ host_sources += \
 	host/base/log_writer.h \
 	host/base/loop.c \
 	host/base/loop.h \
+	host/base/price.c \
+	host/base/price.h \
 	host/base/redact.c \
 	host/base/sdnotify.c \
 	host/base/sdnotify.h \

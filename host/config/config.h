@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/price.h"
 #include "http/server.h"
 #include "http/transport.h"
 #include "module/manifest.h"
@@ -138,8 +139,14 @@ enum cfg_strategy {
     STRATEGY_FALLBACK,         /* as they are written */
     STRATEGY_ROUND_ROBIN,      /* each in turn first */
     STRATEGY_WEIGHTED,         /* each first as often as its weight says */
-    STRATEGY_LEAST_CONNECTIONS /* the one with the fewest calls first */
+    STRATEGY_LEAST_CONNECTIONS, /* the one with the fewest calls first */
+    STRATEGY_LEAST_TOKENS,      /* ... with most left of its token limit */
+    STRATEGY_FASTEST,           /* the faster of two that are drawn by lot */
+    STRATEGY_LEAST_COST,        /* the cheapest for the request */
+    STRATEGY_CHEAPEST_FREE_FIRST /* those that cost nothing in turn, then so */
 };
+/* "least_cost" */
+const char *cfg_strategy_name(enum cfg_strategy s);
 
 #define CFG_ROUTE_NAME    255
 #define CFG_ROUTE_TARGETS 16
@@ -182,6 +189,11 @@ struct cfg_provider {
     struct cfg_retry retry;
     struct cfg_limits limits, model_limits; /* its own; each model's */
     size_t max_reply, max_record, call_memory;
+    /* What it costs: rows of its section; else its list's; else, NULL, the
+     * price list says nothing of it. */
+    const struct price_row *prices;
+    size_t n_prices;
+    const struct price_vendor *vendor;
     char *plugin_config; /* JSON for create(): checked, defaults filled in */
     char *model_config;  /* JSON object {"model": {...}}; "{}" if none */
     char *problem;       /* why it is not set up; NULL: fine */
@@ -212,6 +224,8 @@ struct config {
     size_t n_routes;
     struct cfg_default_route default_route;
     bool strict_models; /* a name with several owners is an error */
+    const struct price_vendor *vendors; /* the price list */
+    size_t n_vendors;
     unsigned workers;
     size_t native_queue;
     int64_t drain_ms;

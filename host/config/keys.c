@@ -29,6 +29,8 @@ static const struct cfg_key keys[] = {
     {"server", "strict_models", KEY_BOOL, "false", NULL, NULL, 0, 0,
      "A model's name that several providers have is an error; otherwise the "
      "first configured one answers."},
+    {"server", "price_list", KEY_STRING, NULL, "path", NULL, 0, 0,
+     "A list of prices in place of the one that is built in."},
     {"server", "max_head", KEY_SIZE, "64K", "bytes", NULL, KIB(1), MIB(16),
      "Request line and headers of one request."},
     {"server", "max_body", KEY_SIZE, "64M", "bytes", NULL, KIB(1), GIB(4),
@@ -150,7 +152,9 @@ static const struct cfg_key keys[] = {
      "Who may answer, in this order; a provider alone stands for its default "
      "model."},
     {"routes[]", "strategy", KEY_STRING, "fallback", NULL,
-     "fallback|round_robin|weighted|least_connections", 0, 0,
+     "fallback|round_robin|weighted|least_connections|least_tokens|fastest|"
+     "least_cost|cheapest_free_first",
+     0, 0,
      "Which target is tried first; the others follow when it fails."},
     {"routes[]", "weights", KEY_STRINGS, NULL, "number", NULL, 0, 0,
      "weighted: how often each target is tried first, one for each; 0: only when "
@@ -191,6 +195,11 @@ static const struct cfg_key keys[] = {
      "The model for requests that name the provider alone."},
     {"provider", "models", KEY_STRINGS, NULL, NULL, NULL, 0, 0,
      "Names of models it serves, beside those it lists itself."},
+    {"provider", "prices_of", KEY_STRING, NULL, "vendor", NULL, 0, 0,
+     "Whose prices of the price list are its; without it, those of the vendor "
+     "that base_url leads to; \"none\": nobody's."},
+    {"provider", "prices", KEY_STRINGS, NULL, "line of a price list", NULL, 0,
+     0, "What its models cost, before anything that a list says."},
     {"provider", "proxy", KEY_STRING, NULL, "URL", NULL, 0, 0,
      "http, https, socks5 or socks5h URL of a proxy; \"none\": no proxy. "
      "Without it https_proxy, http_proxy, all_proxy and no_proxy decide."},

@@ -16,6 +16,7 @@ host_sources += \
 	host/config/own.c \
 	host/config/parts.h \
 	host/config/paths.c \
+	host/config/prices.c \
 	host/config/provider.c \
 	host/config/reach.c \
 	host/config/route.c \
@@ -29,3 +30,12 @@ host_sources += \
 	host/config/units.c \
 	host/config/url.c \
 	host/config/value.c
+
+# The price list, built in: a string for each line.
+host/config/price_list.inc: $(top_srcdir)/etc/prices
+	$(AM_V_GEN)$(MKDIR_P) host/config && \
+	$(SED) -e '/^#/d' -e '/^$$/d' -e 's|[\\"]|\\&|g' -e 's|.*|"&",|' \
+	    $(top_srcdir)/etc/prices >$@.new && mv $@.new $@
+BUILT_SOURCES += host/config/price_list.inc
+CLEANFILES += host/config/price_list.inc
+host/config/prices.$(OBJEXT): host/config/price_list.inc

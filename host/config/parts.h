@@ -266,6 +266,9 @@ void read_cache(struct load *l, const struct doc *d,
 /* structured.c */
 void read_structured(struct load *l, const struct doc *d,
                      const config_setting_t *root);
+/* prices.c */
+void read_price_list(const struct section *server);
+void provider_prices(const struct section *s, struct cfg_provider *p);
 /* backends.c */
 void read_backends(struct load *l, const struct doc *d,
                    const config_setting_t *root);

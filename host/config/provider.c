@@ -210,6 +210,7 @@ static void read_provider(struct section *s, struct cfg_provider *p,
     read_base_url(s, p);
     provider_reach(s, p);
     read_models(s, p);
+    provider_prices(s, p);
     provider_own(s, p);
     check_complete(s, p);
     warn_clear_text(s, p);

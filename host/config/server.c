@@ -177,6 +177,7 @@ void read_server(struct load *l, const struct doc *d,
     l->c->strict_models = section_bool(&s, "strict_models");
     read_sizes(l, &s);
     read_paths(l, &s);
+    read_price_list(&s);
 }
 
 void read_log(struct load *l, const struct doc *d, const config_setting_t *root)

@@ -56,6 +56,10 @@ unit_tests += tests/unit/test_health
 tests_unit_test_health_CFLAGS = $(unit_cflags)
 tests_unit_test_health_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_price
+tests_unit_test_price_CFLAGS = $(unit_cflags)
+tests_unit_test_price_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_http_parse
 tests_unit_test_http_parse_CFLAGS = $(unit_cflags)
 tests_unit_test_http_parse_LDADD = $(unit_ldadd)
