@@ -21,7 +21,8 @@
  *   version   -> {version, abi:"0.1", pid, uptime_ms, config_file}
  *   status    -> {listeners:[..], loops, connections, calls, draining,
  *                 providers:[{name,type,calls,ok,failed,cancelled,active,
- *                 input_tokens,output_tokens}], backends:[{provider,name,
+ *                 input_tokens,output_tokens,
+ *                 cost_nano (USD), unpriced (answers without a known cost)}], backends:[{provider,name,
  *                 state:"waiting"|"starting"|"ready"|"stopping"|"stopped"|
  *                 "failed",pid,port,calls,waiting,starts,failures,memory,
  *                 for_ms,expires_ms,retry_ms,line,reason}], log_dropped}

@@ -3,7 +3,6 @@
  * not.  Nothing is asked. */
 #include <config.h>
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "admin/control_int.h"
@@ -14,19 +13,37 @@
 
 #define RESULT_MAX LIM_MIB(4)
 
-static uint64_t under_way(const struct instance *in)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i <= LIM_LOOPS; i++)
-        n += atomic_load_explicit(&in->stats[i].active, memory_order_relaxed);
-    return n;
-}
-
 static void put_member(struct buf *b, const char *name, pbay_str v)
 {
     buf_printf(b, ",\"%s\":", name);
     buf_json(b, v);
+}
+
+/* What its strategy has measured; null: that is not known. */
+static const char *score_name(const struct plan *p)
+{
+    switch (p->strategy) {
+    case STRATEGY_LEAST_COST:
+    case STRATEGY_CHEAPEST_FREE_FIRST:
+        return "cost_nano";
+    case STRATEGY_FASTEST:
+        return "pace_ms";
+    case STRATEGY_LEAST_TOKENS:
+        return "used_ppm";
+    default:
+        return NULL;
+    }
+}
+
+static void put_score(struct buf *b, const struct plan *p,
+                      const struct target *t)
+{
+    const char *name = score_name(p);
+
+    if (name && t->score >= 0)
+        buf_printf(b, ",\"%s\":%lld", name, (long long)t->score);
+    else if (name)
+        buf_printf(b, ",\"%s\":null", name);
 }
 
 /* The targets of a plan; those that are avoided just now come last, as they
@@ -51,9 +68,11 @@ static void put_targets(struct buf *b, struct host *h, const struct plan *p)
             place++;
             put_member(b, "provider", str_c(t->instance->name));
             put_member(b, "model", t->model);
-            buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu}",
+            buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu",
                        words[say], (long long)(until > now ? until - now : 0),
-                       (unsigned long long)under_way(t->instance));
+                       (unsigned long long)route_under_way(t->instance));
+            put_score(b, p, t);
+            buf_addc(b, "}");
         }
 }
 
@@ -100,8 +119,11 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
 {
     struct host *h = c->host;
     const char *op = js_cstr(args, "op", "chat");
+    struct want want = {.op = op_by_name(op), .has_input = true};
     struct ask q = {.op = op_by_name(op),
-                    .model = js_str(args, "model", STR(""))};
+                    .model = js_str(args, "model", STR("")),
+                    .want = &want,
+                    .clock = h->control_seat->loop->clock};
     struct arena a;
     struct plan plan;
     struct err e;
@@ -111,6 +133,7 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
         ctl_fail(c, PBAY_E_INVALID, "there is no operation \"%.64s\"", op);
         return;
     }
+    want.input = (uint64_t)js_int(args, "input_tokens", 1000);
     arena_init(&a, LIM_MIB(1));
     err_clear(&e);
     if (plan_ask(h->snapshot, h->models, &q, &a, &plan, &e) < 0) {
@@ -122,6 +145,10 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
         put_member(&b, "reason", str_c(plan.reason));
         if (plan.route)
             put_member(&b, "route", str_c(plan.route));
+        if (plan.route)
+            put_member(&b, "strategy", str_c(cfg_strategy_name(plan.strategy)));
+        if (score_name(&plan))
+            put_member(&b, "measured", str_c(score_name(&plan)));
         buf_addc(&b, ",\"targets\":[");
         put_targets(&b, h, &plan);
         buf_addc(&b, "],\"left_out\":[");

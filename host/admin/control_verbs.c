@@ -68,7 +68,8 @@ static void do_version(struct ctl_conn *c, struct json_object *args)
 }
 
 struct totals {
-    uint64_t calls, ok, failed, cancelled, active, input, output;
+    uint64_t calls, ok, failed, cancelled, active, input, output, cost,
+        unpriced;
 };
 
 static struct totals totals_of(const struct instance *in, size_t loops)
@@ -84,6 +85,8 @@ static struct totals totals_of(const struct instance *in, size_t loops)
         t.active += get(&s->active);
         t.input += get(&s->input_tokens);
         t.output += get(&s->output_tokens);
+        t.cost += get(&s->cost_nano);
+        t.unpriced += get(&s->unpriced);
     }
     return t;
 }
@@ -100,12 +103,14 @@ static void put_counters(struct buf *b, const struct host *h)
         buf_printf(b,
                    ",\"calls\":%llu,\"ok\":%llu,\"failed\":%llu,"
                    "\"cancelled\":%llu,\"active\":%llu,"
-                   "\"input_tokens\":%llu,\"output_tokens\":%llu}",
+                   "\"input_tokens\":%llu,\"output_tokens\":%llu,"
+                   "\"cost_nano\":%llu,\"unpriced\":%llu}",
                    (unsigned long long)t.calls, (unsigned long long)t.ok,
                    (unsigned long long)t.failed,
                    (unsigned long long)t.cancelled,
                    (unsigned long long)t.active, (unsigned long long)t.input,
-                   (unsigned long long)t.output);
+                   (unsigned long long)t.output, (unsigned long long)t.cost,
+                   (unsigned long long)t.unpriced);
     }
 }
 

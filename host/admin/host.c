@@ -21,6 +21,7 @@
 #include "base/sdnotify.h"
 #include "base/str.h"
 #include "manager/limits.h"
+#include "manager/pace.h"
 #include "module/backend.h"
 
 #define REFRESH_MS 300000 /* how often providers are asked for their models */
@@ -734,6 +735,7 @@ void host_free(struct host *h)
     snapshot_free(h->snapshot, &h->modules);
     stats_free();
     limits_free();
+    pace_free();
     catalogue_done(&h->modules);
     loader_done();
     http_tls_free(h->tls);

@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/price.h"
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 
 static const char help[] =
     "Tell which targets a request for MODEL would have, in their order, and "
-    "why;\nand which of its route's are left out. MODEL is a model, an alias or "
+    "why;\nand which of its route's are left out. MODEL is a model, an alias "
+    "or "
     "a route;\nwithout it the default route is meant. Nothing is asked.\n\n";
 
 static void number(struct out_table *t, long long n)
@@ -22,7 +24,30 @@ static void number(struct out_table *t, long long n)
     out_cell(t, text);
 }
 
-static void print_targets(struct out *o, struct json_object *all)
+/* What strategies measure, and how it is called here. */
+static const struct {
+    const char *name, *head;
+} scores[] = {
+    {"cost_nano", "USD"}, {"pace_ms", "pace ms"}, {"used_ppm", "used"}};
+
+static void score(struct out_table *t, struct json_object *p, const char *name)
+{
+    int64_t v = js_int(p, name, -1);
+    char text[32];
+
+    if (v < 0)
+        snprintf(text, sizeof(text), "?");
+    else if (strcmp(name, "cost_nano") == 0)
+        cost_text(v, text);
+    else if (strcmp(name, "used_ppm") == 0)
+        snprintf(text, sizeof(text), "%lld%%", (long long)v / 10000);
+    else
+        snprintf(text, sizeof(text), "%lld", (long long)v);
+    out_cell(t, text);
+}
+
+static void print_targets(struct out *o, struct json_object *all,
+                          const char *measured)
 {
     static const char *const heads[] = {"", "target", "state", "for ms",
                                         "active"};
@@ -30,9 +55,12 @@ static void print_targets(struct out *o, struct json_object *all)
     struct out_table t;
     char name[700];
 
-    out_table_init(&t, 5);
+    out_table_init(&t, measured ? 6 : 5);
     for (size_t i = 0; i < 5; i++)
         out_cell(&t, heads[i]);
+    for (size_t i = 0; measured && i < 3; i++)
+        if (strcmp(measured, scores[i].name) == 0)
+            out_cell(&t, scores[i].head);
     for (size_t i = 0; i < n; i++) {
         struct json_object *p = json_object_array_get_idx(all, i);
         number(&t, (long long)js_int(p, "place", 0));
@@ -42,6 +70,8 @@ static void print_targets(struct out *o, struct json_object *all)
         out_cell(&t, js_cstr(p, "state", "?"));
         number(&t, (long long)js_int(p, "for_ms", 0));
         number(&t, (long long)js_int(p, "active", 0));
+        if (measured)
+            score(&t, p, measured);
     }
     out_table_print(o, &t);
 }
@@ -80,7 +110,8 @@ static int explain(struct cli *cli, const char *model)
             out_textc(&cli->out, js_cstr(r, "route", ""));
         }
         out_c(&cli->out, "\n");
-        print_targets(&cli->out, js_typed(r, "targets", json_type_array));
+        print_targets(&cli->out, js_typed(r, "targets", json_type_array),
+                      js_cstr(r, "measured", NULL));
         print_left_out(&cli->out, js_typed(r, "left_out", json_type_array));
     }
     json_object_put(args);

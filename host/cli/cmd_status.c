@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/price.h"
 #include "base/str.h"
 #include "cli/commands.h"
 
@@ -48,11 +49,23 @@ static void number(struct out_table *t, struct json_object *p, const char *name)
     out_cell(t, text);
 }
 
+/* What is known of it: "0.0125", with " + ?" if some answers have no price. */
+static void cost(struct out_table *t, struct json_object *p)
+{
+    int64_t nano = js_int(p, "cost_nano", 0), more = js_int(p, "unpriced", 0);
+    char amount[32], text[64];
+
+    snprintf(text, sizeof(text), "%s%s",
+             more && !nano ? "?" : cost_text(nano, amount),
+             more && nano ? " + ?" : "");
+    out_cell(t, text);
+}
+
 static void print_providers(struct out *o, struct json_object *all)
 {
-    static const char *const heads[] = {"provider",  "active",    "ok",
-                                        "failed",    "cancelled", "tokens in",
-                                        "tokens out"};
+    static const char *const heads[] = {"provider",   "active",    "ok",
+                                        "failed",     "cancelled", "tokens in",
+                                        "tokens out", "USD"};
     static const char *const names[] = {
         "active", "ok", "failed", "cancelled", "input_tokens", "output_tokens"};
     size_t n = all ? json_object_array_length(all) : 0;
@@ -60,14 +73,15 @@ static void print_providers(struct out *o, struct json_object *all)
 
     if (!n)
         return;
-    out_table_init(&t, 7);
-    for (size_t i = 0; i < 7; i++)
+    out_table_init(&t, 8);
+    for (size_t i = 0; i < 8; i++)
         out_cell(&t, heads[i]);
     for (size_t i = 0; i < n; i++) {
         struct json_object *p = json_object_array_get_idx(all, i);
         out_cell(&t, js_cstr(p, "name", "?"));
         for (size_t k = 0; k < 6; k++)
             number(&t, p, names[k]);
+        cost(&t, p);
     }
     out_c(o, "\n");
     out_table_print(o, &t);

@@ -47,13 +47,27 @@ static bool read_name(const struct section *s, struct cfg_route *r)
     return false;
 }
 
+static const char *const strategies[] = {
+    [STRATEGY_FALLBACK] = "fallback",
+    [STRATEGY_ROUND_ROBIN] = "round_robin",
+    [STRATEGY_WEIGHTED] = "weighted",
+    [STRATEGY_LEAST_CONNECTIONS] = "least_connections",
+    [STRATEGY_LEAST_TOKENS] = "least_tokens",
+    [STRATEGY_FASTEST] = "fastest",
+    [STRATEGY_LEAST_COST] = "least_cost",
+    [STRATEGY_CHEAPEST_FREE_FIRST] = "cheapest_free_first"};
+
+const char *cfg_strategy_name(enum cfg_strategy s)
+{
+    return strategies[s];
+}
+
 static enum cfg_strategy strategy_of(const char *word)
 {
-    return word && strcmp(word, "round_robin") == 0 ? STRATEGY_ROUND_ROBIN
-           : word && strcmp(word, "weighted") == 0  ? STRATEGY_WEIGHTED
-           : word && strcmp(word, "least_connections") == 0
-               ? STRATEGY_LEAST_CONNECTIONS
-               : STRATEGY_FALLBACK;
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++)
+        if (word && strcmp(word, strategies[i]) == 0)
+            return (enum cfg_strategy)i;
+    return STRATEGY_FALLBACK;
 }
 
 static bool read_targets(const struct section *s, struct cfg_route *r)
@@ -196,10 +210,28 @@ static bool is_provider(const struct config *c, const char *target)
     return false;
 }
 
+/* A strategy that has nothing to go by. */
+static void check_tokens(struct load *l, const struct cfg_route *r)
+{
+    for (char **t = r->targets; *t && r->strategy == STRATEGY_LEAST_TOKENS; t++)
+        for (size_t i = 0; i < l->c->n_providers; i++) {
+            const struct cfg_provider *p = &l->c->providers[i];
+            size_t n = strcspn(*t, "/");
+            if (strlen(p->name) != n || strncmp(p->name, *t, n) != 0 ||
+                p->limits.tokens)
+                continue;
+            load_issue_at(l, false, &r->origin,
+                          "routes: \"%s\" goes by least_tokens, and %s has no "
+                          "limits.tokens_per_minute: nothing counts against it",
+                          r->name, p->name);
+        }
+}
+
 /* An alias may stand for any name that resolves by itself; a route's targets
  * say their provider. */
 static void check_targets(struct load *l, const struct cfg_route *r)
 {
+    check_tokens(l, r);
     for (char **t = r->targets; *t && !r->alias; t++)
         if (!is_provider(l->c, *t))
             load_issue_at(l, true, &r->origin,
@@ -242,9 +274,11 @@ static void read_default(struct load *l)
         return;
     if (strcmp(strategy, "load_balance") == 0)
         d->strategy = STRATEGY_LEAST_CONNECTIONS;
+    else if (strcmp(strategy, "cost") == 0)
+        d->strategy = STRATEGY_LEAST_COST;
     else
         load_issue(l, false, "LLM_ROUTING_STRATEGY", 0,
-                   "\"%.32s\" is no strategy of this host; fallback and "
+                   "\"%.32s\" is no strategy of this host; fallback, cost and "
                    "load_balance are. The default route goes by fallback",
                    strategy);
 }

@@ -92,16 +92,22 @@ static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
         l->full = true;
 }
 
-/* Listed models, then configured ones that the listing lacks. */
+/* One model of a provider. */
 static void put_provider(struct dialog *x, const struct instance *in,
                          struct list *l)
 {
-    struct model_index *mi = x->d->manager->models;
+    struct model_wish wish = {.provider = str_c(in->name), .id = l->only};
+    struct model_row *rows;
+    struct arena a;
+    size_t n;
 
-    model_index_each(mi, in->name, each, l);
-    for (char **m = in->cfg->models; *m; m++)
-        if (!model_index_has(mi, in->name, str_c(*m)))
-            each(l, in->name, str_c(*m), STR("{}"));
+    arena_init(&a, LIM_REPLY);
+    if (model_find(x->d->manager->current, x->d->manager->models, &wish, &a,
+                   &rows, &n) < 0)
+        l->full = true;
+    for (size_t i = 0; !l->full && i < n; i++)
+        each(l, in->name, rows[i].id, rows[i].json);
+    arena_done(&a);
 }
 
 static void too_large(struct dialog *x)

@@ -9,6 +9,7 @@
 #include "base/tokens.h"
 #include "manager/attempt_int.h"
 #include "manager/limits.h"
+#include "manager/want.h"
 
 static bool any(const struct cfg_limits *caps)
 {
@@ -37,8 +38,6 @@ static const struct cfg_limits *caps_of_key(const attempt *a)
 /* The prompt, and as much of an answer as it may get. */
 static uint64_t estimate(const attempt *a)
 {
-    static const char *const most[] = {"max_tokens", "max_completion_tokens",
-                                       "max_output_tokens"};
     const pbay_request *r = &a->req;
     bool canonical = !a->ask->translate || str_is(r->dialect, "canonical/1");
     /* Else four bytes a token, as English text has them. */
@@ -46,20 +45,7 @@ static uint64_t estimate(const attempt *a)
                           ? tokens_of_chat(r->members, r->n_members)
                           : r->body.n / 4 + 1;
 
-    for (size_t i = 0; i < r->n_members; i++)
-        for (size_t k = 0; k < sizeof(most) / sizeof(*most); k++) {
-            char number[24];
-            long long n;
-
-            if (!str_is(r->members[i].k, most[k]) ||
-                r->members[i].v.n >= sizeof(number))
-                continue;
-            snprintf(number, sizeof(number), "%.*s", STR_ARG(r->members[i].v));
-            n = strtoll(number, NULL, 10);
-            if (n > 0)
-                return tokens + (uint64_t)n;
-        }
-    return tokens;
+    return tokens + want_most(r->members, r->n_members);
 }
 
 /* --- refused ------------------------------------------------------------- */

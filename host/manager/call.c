@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "manager/account.h"
 #include "manager/attempt.h"
 #include "manager/guard.h"
 #include "manager/health.h"
@@ -48,11 +49,12 @@ struct call {
     pbay_str reply_id;
     int64_t started;
     struct timer deadline, patience, backoff;
-    unsigned tries;  /* of this target */
-    int64_t wait_ms; /* until the same target again; -1: the next one, now */
+    unsigned tries;   /* of this target */
+    int64_t tried_at; /* when the attempt under way began */
+    int64_t wait_ms;  /* until the same target again; -1: the next one, now */
     struct call_report report;
     struct guard *guard; /* NULL: nothing to check */
-    struct tried tried; /* targets that failed, before the one under way */
+    struct tried tried;  /* targets that failed, before the one under way */
 };
 
 static void attempt_next(struct call *c);
@@ -62,14 +64,6 @@ static void end_with(struct call *c, int kind, const char *why);
 static struct instance_stats *stats(const struct call *c)
 {
     return &c->plan.targets[c->at].instance->stats[c->m->loop->id];
-}
-
-/* One writer per counter: no read-modify-write is needed. */
-static void bump(_Atomic uint64_t *counter, uint64_t by)
-{
-    atomic_store_explicit(
-        counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
-        memory_order_relaxed);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -162,12 +156,18 @@ static void settle_health(struct call *c, const struct err *e, bool given_up)
 
 static void count_usage(struct call *c)
 {
-    struct instance_stats *st = stats(c);
+    account_usage(stats(c), &c->plan.targets[c->at], &c->report.usage,
+                  c->m->loop->clock);
+}
 
-    if (c->report.usage.known & PBAY_U_INPUT)
-        bump(&st->input_tokens, c->report.usage.input);
-    if (c->report.usage.known & PBAY_U_OUTPUT)
-        bump(&st->output_tokens, c->report.usage.output);
+/* For routes that go by it. */
+static void count_pace(struct call *c)
+{
+    int64_t before = c->tried_at - c->started, first = c->report.first_ms;
+
+    if (c->plan.strategy == STRATEGY_FASTEST)
+        account_pace(&c->plan.targets[c->at], first < 0 ? -1 : first - before,
+                     c->report.total_ms - before, c->m->loop->clock);
 }
 
 static void finish(struct call *c, const struct err *e)
@@ -191,9 +191,11 @@ static void finish(struct call *c, const struct err *e)
     timer_stop(&c->patience);
     timer_stop(&c->backoff);
     c->report.total_ms = elapsed(c);
-    bump(e ? &st->failed : &st->ok, 1);
-    bump(&st->active, (uint64_t)-1);
+    account_bump(e ? &st->failed : &st->ok, 1);
+    account_bump(&st->active, (uint64_t)-1);
     count_usage(c);
+    if (!e)
+        count_pace(c);
     guard_total(c->guard, &c->report.usage);
     log_end(c, e);
     if (!c->cancelled)
@@ -515,8 +517,8 @@ static void on_end(void *arg, const struct err *e)
         finish(c, NULL);
     } else if (another(c, e)) {
         log_end(c, e);
-        bump(&stats(c)->failed, 1);
-        bump(&stats(c)->active, (uint64_t)-1);
+        account_bump(&stats(c)->failed, 1);
+        account_bump(&stats(c)->active, (uint64_t)-1);
         tried_add(&c->tried, c->report.provider, c->report.model, e);
         c->wait_ms = -1;
         c->retry = true; /* from leave(), once this attempt is off the stack */
@@ -549,17 +551,18 @@ static void attempt_try(struct call *c)
     c->report.model = t->model;
     c->report.attempts++;
     c->tries++;
-    bump(&stats(c)->calls, 1);
-    bump(&stats(c)->active, 1);
+    c->tried_at = clock_now(c->m->loop->clock);
+    account_bump(&stats(c)->calls, 1);
+    account_bump(&stats(c)->active, 1);
     if (c->m->health && (MEASURED & PBAY_OP_BIT(c->req.op))) {
         health_begin(c->m->health, t->instance->name, t->model,
                      clock_now(c->m->loop->clock));
         c->measured = true;
     }
     enter(c);
-    c->attempt = attempt_start(
-        c->m, c->snap, t, guard_request(c->guard, &c->req),
-        c->report.attempts - 1, &attempt_callbacks, c);
+    c->attempt =
+        attempt_start(c->m, c->snap, t, guard_request(c->guard, &c->req),
+                      c->report.attempts - 1, &attempt_callbacks, c);
     if (!c->attempt) {
         struct err e;
         err_clear(&e);
@@ -601,8 +604,8 @@ static void on_backoff(void *arg)
     struct call *c = arg;
 
     /* Until now it was the call's one attempt that is under way. */
-    bump(&stats(c)->failed, 1);
-    bump(&stats(c)->active, (uint64_t)-1);
+    account_bump(&stats(c)->failed, 1);
+    account_bump(&stats(c)->active, (uint64_t)-1);
     attempt_try(c);
 }
 
@@ -689,13 +692,19 @@ static int plan_of(struct call *c, struct err *e)
 {
     const struct call_request *r = &c->req;
     struct instance *inst;
-
+    struct want want = {.op = r->op,
+                        .canonical = !r->translate,
+                        .body = r->body,
+                        .members = r->members,
+                        .n_members = r->n_members};
     struct ask q = {.op = r->op,
                     .model = r->model,
                     .route = r->route,
                     .fallbacks = r->fallbacks,
                     .n_fallbacks = r->n_fallbacks,
-                    .turn = c->m->turn++};
+                    .turn = c->m->turn++,
+                    .want = &want,
+                    .clock = c->m->loop->clock};
 
     if (!r->instance)
         return plan_ask(c->snap, c->m->models, &q, &c->arena, &c->plan, e);
@@ -704,7 +713,7 @@ static int plan_of(struct call *c, struct err *e)
         err_set(e, ERR_NO_MODEL, "there is no provider \"%s\"", r->instance);
         return -1;
     }
-    c->plan.targets[0] = (struct target){inst, r->model, 0};
+    c->plan.targets[0] = (struct target){inst, r->model, 0, -1};
     c->plan.n = 1;
     c->plan.reason = "asked for by name";
     return 0;
@@ -823,8 +832,8 @@ void call_cancel(struct call *c)
         settle_health(c, NULL, true);
         c->report.total_ms = elapsed(c);
         if (c->report.attempts) {
-            bump(&stats(c)->cancelled, 1);
-            bump(&stats(c)->active, (uint64_t)-1);
+            account_bump(&stats(c)->cancelled, 1);
+            account_bump(&stats(c)->active, (uint64_t)-1);
         }
         log_line(LOG_INFO, "call", "the client went away",
                  log_str("id", c->report.id),

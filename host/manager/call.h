@@ -38,8 +38,8 @@ struct manager {
     size_t active;
     _Atomic size_t active_shown;
     _Atomic bool draining;
-    struct call *calls;      /* all of this loop, for shutdown */
-    unsigned turn;           /* counts calls, for routes that take turns */
+    struct call *calls; /* all of this loop, for shutdown */
+    unsigned turn;      /* counts calls, for routes that take turns */
     struct retry_state retry;
     struct list_call *lists; /* LIST calls under way; see listing.c */
     /* Tell the control thread that this loop is done with an old snapshot. */

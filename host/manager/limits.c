@@ -340,6 +340,21 @@ void limits_leave(struct ticket *t, int64_t tokens, int64_t now_ms)
         free(t);
 }
 
+uint64_t limits_tokens_used(const char *provider, int64_t now_ms)
+{
+    struct meter *m;
+    uint64_t n = 0;
+
+    pthread_mutex_lock(&lock);
+    m = meter_of(LIMIT_PROVIDER, str_c(provider), STR_NONE, now_ms / 1000);
+    if (m) {
+        meter_turn(m, now_ms / 1000);
+        n = m->n_tokens;
+    }
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
 size_t limits_waiting(void)
 {
     size_t n;

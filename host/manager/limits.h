@@ -63,6 +63,9 @@ struct ticket *limits_enter(const struct limit_want *w, struct loop *loop,
  * the place gets it. */
 void limits_leave(struct ticket *t, int64_t tokens, int64_t now_ms);
 
+/* [any] Tokens asked of a provider with a limit in the last minute, those of
+ * requests under way by their estimate. */
+uint64_t limits_tokens_used(const char *provider, int64_t now_ms);
 /* [any] How many wait. */
 size_t limits_waiting(void);
 /* When no loop is left. */

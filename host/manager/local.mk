@@ -1,5 +1,6 @@
 # The manager: snapshots, names to targets, attempts.
 host_sources += \
+	host/manager/account.c host/manager/account.h \
 	host/manager/attempt.c host/manager/attempt.h \
 	host/manager/attempt_admit.c \
 	host/manager/attempt_backend.c \
@@ -26,10 +27,12 @@ host_sources += \
 	host/manager/models.c host/manager/models.h \
 	host/manager/moderate.c host/manager/moderate.h \
 	host/manager/op.c host/manager/op.h \
+	host/manager/pace.c host/manager/pace.h \
+	host/manager/pricing.c host/manager/pricing.h \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/report.c \
 	host/manager/retry.c host/manager/retry.h \
-	host/manager/route.c \
+	host/manager/route.c host/manager/route_order.c \
 	host/manager/router.c host/manager/router.h \
 	host/manager/router_int.h \
 	host/manager/snapshot.c host/manager/snapshot.h \
@@ -38,6 +41,7 @@ host_sources += \
 	host/manager/usage.c host/manager/usage.h \
 	host/manager/tape.c host/manager/tape.h \
 	host/manager/tried.c host/manager/tried.h \
-	host/manager/transcript.c host/manager/transcript.h
+	host/manager/transcript.c host/manager/transcript.h \
+	host/manager/want.c host/manager/want.h
 
 EXTRA_DIST += host/manager/README.md

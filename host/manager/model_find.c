@@ -2,12 +2,15 @@
 /* Which models are wished for, and in what order. */
 #include "manager/model_find.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/buf.h"
+#include "base/limits.h"
 #include "base/str.h"
+#include "manager/pricing.h"
 #include <patchbay/json.h>
 
 /* --- reading a wish ------------------------------------------------------ */
@@ -100,32 +103,19 @@ static bool has_cap(pbay_str json, pbay_str cap)
     return false;
 }
 
-/* A price in 1e-9; NAN: not known. */
-static double price(pbay_str prices, const char *name)
+/* p NULL: nobody knows its price. */
+static bool is_free(const struct price *p)
 {
-    double d;
-
-    return pbay_json_f64(pbay_json_get(prices, name), &d) < 0 ? (double)NAN : d;
-}
-
-static bool is_free(pbay_str json, bool local)
-{
-    pbay_str prices = pbay_json_get(json, "prices");
-    double request = price(prices, "request");
-
-    if (pbay_json_type(prices) != 'o')
-        return local;
-    return price(prices, "input") == 0 && price(prices, "output") == 0 &&
-           !(request > 0) && !pbay_json_true(pbay_json_get(prices, "variable"));
+    return p && p->input == 0 && p->output == 0 && p->request <= 0;
 }
 
 static bool fits(const struct model_wish *w, pbay_str id, pbay_str json,
-                 bool local)
+                 const struct price *p)
 {
     if (w->search.n && !contains(id, w->search) &&
         !contains(pbay_json_get(json, "name"), w->search))
         return false;
-    if (w->free && !is_free(json, local))
+    if ((w->id.n && !str_eq(w->id, id)) || (w->free && !is_free(p)))
         return false;
     for (size_t i = 0; i < w->n_caps; i++)
         if (!has_cap(json, w->caps[i]))
@@ -140,34 +130,38 @@ struct gather {
     struct arena *a;
     struct model_row *rows;
     size_t n, room;
-    bool local, failed;
+    const struct instance *in;
+    int64_t wall_ms;
+    bool failed;
 };
 
-/* What it is ordered by, ascending; what is not known comes last. */
-static double key_of(const struct gather *g, pbay_str json)
+static int64_t number(pbay_str json, const char *name)
 {
-    pbay_str prices = pbay_json_get(json, "prices");
-    double d = (double)INFINITY;
+    int64_t v;
+
+    return pbay_json_i64(pbay_json_get(json, name), &v) < 0 ? -1 : v;
+}
+
+/* What it is ordered by, ascending; what is not known comes last. */
+static int64_t key_of(const struct gather *g, pbay_str json,
+                      const struct price *p)
+{
+    int64_t v = -1;
 
     switch (g->w->sort) {
     case MODEL_SORT_PRICE:
-        if (pbay_json_type(prices) != 'o')
-            return g->local ? 0 : d;
-        d = price(prices, "input") + price(prices, "output");
-        return isnan(d) || pbay_json_true(pbay_json_get(prices, "variable"))
-                   ? (double)INFINITY
-                   : d;
+        return !p || p->input < 0 ? INT64_MAX
+                                  : p->input + (p->output < 0 ? 0 : p->output);
     case MODEL_SORT_CONTEXT:
-        return pbay_json_f64(pbay_json_get(json, "context_window"), &d) < 0
-                   ? (double)INFINITY
-                   : -d;
+        v = number(json, "context_window");
+        break;
     case MODEL_SORT_CREATED:
-        return pbay_json_f64(pbay_json_get(json, "created"), &d) < 0
-                   ? (double)INFINITY
-                   : -d;
+        v = number(json, "created");
+        break;
     default:
         return 0;
     }
+    return v < 0 ? INT64_MAX : -v;
 }
 
 static bool grow(struct gather *g)
@@ -184,16 +178,49 @@ static bool grow(struct gather *g)
     return true;
 }
 
+/* The item with these prices in place of its own. */
+static pbay_str with_prices(struct arena *a, pbay_str json,
+                            const struct pricing *p)
+{
+    pbay_str key, value, out;
+    const char *sep = "";
+    size_t pos = 0;
+    struct buf b;
+    int rc;
+
+    buf_init(&b, json.n + LIM_KIB(4));
+    rc = buf_addc(&b, "{");
+    while (pbay_json_next(json, &pos, &key, &value) > 0) {
+        if (str_is(key, "prices"))
+            continue;
+        rc |= buf_printf(&b, "%s\"%.*s\":", sep, STR_ARG(key));
+        rc |= buf_add(&b, value);
+        sep = ",";
+    }
+    rc |= buf_addc(&b, sep);
+    rc |= pricing_put(&b, p);
+    rc |= buf_addc(&b, "}");
+    out = rc < 0 ? STR_NONE : arena_dup(a, buf_str(&b));
+    buf_done(&b);
+    return out;
+}
+
 static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
 {
     struct gather *g = arg;
     struct model_row r = {.provider = provider};
+    struct pricing p;
+    bool known = pricing_from(g->in, id, json, 0, g->wall_ms, &p);
+    const struct price *price = known ? &p.price : NULL;
 
-    if (g->failed || !fits(g->w, id, json, g->local))
+    if (g->failed || !fits(g->w, id, json, price))
         return;
     r.id = arena_dup(g->a, id);
-    r.json = arena_dup(g->a, json);
-    r.key = key_of(g, json);
+    /* What it says of prices itself may be more than we know of. */
+    r.json = known && strcmp(p.source, "provider") != 0
+                 ? with_prices(g->a, json, &p)
+                 : arena_dup(g->a, json);
+    r.key = key_of(g, json, price);
     if (!r.json.p || (id.n && !r.id.p) || (g->n == g->room && !grow(g)))
         g->failed = true;
     else
@@ -229,13 +256,13 @@ int model_find(const struct snapshot *s, struct model_index *mi,
                const struct model_wish *w, struct arena *a,
                struct model_row **rows, size_t *n)
 {
-    struct gather g = {.w = w, .a = a};
+    struct gather g = {.w = w, .a = a, .wall_ms = (int64_t)time(NULL) * 1000};
 
     for (size_t i = 0; i < s->n; i++) {
         const struct instance *in = s->instances[i];
         if (w->provider.n && !str_is(w->provider, in->name))
             continue;
-        g.local = in->cfg->manifest->local && in->cfg->loopback;
+        g.in = in;
         /* The index lends its own copy of the name: keep the snapshot's. */
         size_t first = g.n;
         model_index_each(mi, in->name, each, &g);

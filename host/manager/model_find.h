@@ -22,6 +22,7 @@ enum model_sort {
 struct model_wish {
     pbay_str search;   /* in id or name, whatever the case; empty: all */
     pbay_str provider; /* of this one only; empty: of all */
+    pbay_str id;       /* this one only; empty: all */
     bool free;         /* no price for tokens and requests; a local provider's
                         * models without any price are free too */
     enum model_sort sort;
@@ -31,8 +32,9 @@ struct model_wish {
 
 struct model_row {
     const char *provider; /* the snapshot's */
-    pbay_str id, json;    /* the provider's own id; the canonical item */
-    double key;
+    pbay_str id, json;    /* the provider's own id; the canonical item, with
+                           * prices if they are known (pricing.h) */
+    int64_t key;
 };
 
 /* One wish by its name, as a query or an option writes it: search, provider,

@@ -218,6 +218,23 @@ bool model_index_has(struct model_index *mi, const char *provider, pbay_str id)
     return found;
 }
 
+void model_index_one(struct model_index *mi, const char *provider, pbay_str id,
+                     void (*fn)(void *arg, const char *provider, pbay_str id,
+                                pbay_str json),
+                     void *arg)
+{
+    struct entry key = {.id = id}, *k = &key, **found = NULL;
+    struct listing *l;
+
+    pthread_mutex_lock(&mi->lock);
+    l = find(mi, provider, false);
+    if (l && l->n)
+        found = bsearch(&k, l->sorted, l->n, sizeof(*l->sorted), by_id);
+    if (found)
+        fn(arg, l->provider, (*found)->id, (*found)->json);
+    pthread_mutex_unlock(&mi->lock);
+}
+
 int64_t model_index_age(struct model_index *mi, const char *provider,
                         int64_t now_ms)
 {

@@ -25,6 +25,11 @@ void model_index_keep(struct model_index *mi, const char *const *providers,
                       size_t n);
 /* Does the provider's listing have this id? */
 bool model_index_has(struct model_index *mi, const char *provider, pbay_str id);
+/* fn for that model alone, under the lock, if it is listed. */
+void model_index_one(struct model_index *mi, const char *provider, pbay_str id,
+                     void (*fn)(void *arg, const char *provider, pbay_str id,
+                                pbay_str json),
+                     void *arg);
 /* When it was last listed with success; -1: never. */
 int64_t model_index_age(struct model_index *mi, const char *provider,
                         int64_t now_ms);

@@ -1,86 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Aliases and routes: several targets in an order that a strategy makes. */
-#include <stdatomic.h>
+/* Aliases and routes: several targets in an order that a strategy makes
+ * (route_order.c). */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "manager/router_int.h"
-
-/* --- the order ----------------------------------------------------------- */
-
-static uint64_t under_way(const struct instance *in)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i <= LIM_LOOPS; i++)
-        n += atomic_load_explicit(&in->stats[i].active, memory_order_relaxed);
-    return n;
-}
-
-/* The targets from `from` on, so that the one at `first` comes first and the
- * others keep their order. */
-static void to_front(struct plan *p, size_t from, size_t first)
-{
-    struct target t = p->targets[first];
-
-    memmove(&p->targets[from + 1], &p->targets[from],
-            (first - from) * sizeof(t));
-    p->targets[from] = t;
-}
-
-static void rotate(struct plan *p, size_t from, unsigned turn)
-{
-    size_t n = p->n - from;
-
-    for (size_t k = n ? turn % n : 0; k > 0; k--) {
-        struct target t = p->targets[from];
-        memmove(&p->targets[from], &p->targets[from + 1], (n - 1) * sizeof(t));
-        p->targets[p->n - 1] = t;
-    }
-}
-
-/* The one whose share of the weights a number falls into that goes evenly
- * through all of them: the golden ratio's multiples. */
-static void by_weight(struct plan *p, size_t from, unsigned turn)
-{
-    uint64_t sum = 0, at;
-
-    for (size_t i = from; i < p->n; i++)
-        sum += p->targets[i].weight;
-    if (!sum)
-        return; /* all that have one are left out */
-    at = ((uint64_t)(uint32_t)(turn * 2654435769u) * sum) >> 32;
-    for (size_t i = from; i < p->n; i++) {
-        if (at < p->targets[i].weight) {
-            to_front(p, from, i);
-            return;
-        }
-        at -= p->targets[i].weight;
-    }
-}
-
-static void order(struct plan *p, size_t from, enum cfg_strategy how,
-                  unsigned turn)
-{
-    size_t best = from;
-
-    if (how == STRATEGY_ROUND_ROBIN)
-        rotate(p, from, turn);
-    if (how == STRATEGY_WEIGHTED)
-        by_weight(p, from, turn);
-    if (how != STRATEGY_LEAST_CONNECTIONS)
-        return;
-    /* Among equals each in turn: an idle host uses all of them. */
-    rotate(p, from, turn);
-    best = from;
-    for (size_t i = from + 1; i < p->n; i++)
-        if (under_way(p->targets[i].instance) <
-            under_way(p->targets[best].instance))
-            best = i;
-    if (best > from)
-        to_front(p, from, best);
-}
 
 /* --- routes of the configuration ----------------------------------------- */
 
@@ -106,9 +31,9 @@ static bool add_target(const struct snapshot *s, int op, pbay_str target,
     return true;
 }
 
-static int by_route(const struct snapshot *s, const struct ask *q,
-                    const struct cfg_route *r, struct arena *a,
-                    struct plan *out, struct err *e)
+static int by_route(const struct snapshot *s, struct model_index *models,
+                    const struct ask *q, const struct cfg_route *r,
+                    struct arena *a, struct plan *out, struct err *e)
 {
     size_t from = out->n;
     bool any = false;
@@ -124,7 +49,7 @@ static int by_route(const struct snapshot *s, const struct ask *q,
                 r->name);
         return -1;
     }
-    order(out, from, r->strategy, q->turn);
+    route_order(out, from, r->strategy, q, models);
     out->route = r->name;
     out->reason = "route of the configuration";
     return 1;
@@ -161,8 +86,9 @@ static void add_others(const struct snapshot *s, int op, bool local,
     }
 }
 
-static int by_default(const struct snapshot *s, const struct ask *q,
-                      struct arena *a, struct plan *out, struct err *e)
+static int by_default(const struct snapshot *s, struct model_index *models,
+                      const struct ask *q, struct arena *a, struct plan *out,
+                      struct err *e)
 {
     const struct cfg_default_route *d = &s->cfg->default_route;
     size_t from = out->n;
@@ -185,7 +111,7 @@ static int by_default(const struct snapshot *s, const struct ask *q,
         snprintf(e->param, sizeof(e->param), "model");
         return -1;
     }
-    order(out, from, d->strategy, q->turn);
+    route_order(out, from, d->strategy, q, models);
     if (d->no_fallback)
         out->n = from + 1;
     out->route = "default";
@@ -204,7 +130,7 @@ int plan_route(const struct snapshot *s, struct model_index *models,
         if (!str_is(name, r->name))
             continue;
         return r->alias ? by_alias(s, models, q, r, a, out, e)
-                        : by_route(s, q, r, a, out, e);
+                        : by_route(s, models, q, r, a, out, e);
     }
-    return str_is(name, "default") ? by_default(s, q, a, out, e) : 0;
+    return str_is(name, "default") ? by_default(s, models, q, a, out, e) : 0;
 }

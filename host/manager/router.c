@@ -26,7 +26,8 @@ void plan_add(struct plan *out, struct instance *in, pbay_str model,
             str_eq(out->targets[i].model, model))
             return;
     if (out->n < PLAN_MAX)
-        out->targets[out->n++] = (struct target){in, arena_dup(a, model), 0};
+        out->targets[out->n++] =
+            (struct target){in, arena_dup(a, model), 0, SCORE_UNKNOWN};
 }
 
 static bool configured(const struct instance *in, pbay_str model)
@@ -253,8 +254,12 @@ int plan_ask(const struct snapshot *s, struct model_index *models,
         return -1;
     for (size_t i = 0; i < q->n_fallbacks; i++) {
         const char *reason = out->reason, *route = out->route;
-        struct ask next = {
-            .op = q->op, .model = q->fallbacks[i], .turn = q->turn};
+        enum cfg_strategy strategy = out->strategy;
+        struct ask next = {.op = q->op,
+                           .model = q->fallbacks[i],
+                           .turn = q->turn,
+                           .want = q->want,
+                           .clock = q->clock};
         struct instance *in = snapshot_find(s, next.model);
         /* As in a route: a provider stands for its default model. */
         if (in && in->cfg->default_model && plan_able(in, q->op))
@@ -265,6 +270,7 @@ int plan_ask(const struct snapshot *s, struct model_index *models,
         }
         out->reason = reason;
         out->route = route;
+        out->strategy = strategy;
     }
     return 0;
 }

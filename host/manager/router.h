@@ -16,16 +16,21 @@
 #define PB_ROUTER_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "manager/models.h"
 #include "manager/snapshot.h"
+#include "manager/want.h"
 
-#define PLAN_MAX 32
+#define PLAN_MAX      32
+#define SCORE_UNKNOWN INT64_C(-1)
 
 struct target {
     struct instance *instance;
     pbay_str model;  /* the provider's own name; in the arena */
     unsigned weight; /* of its route's weights; for the router alone */
+    int64_t score;   /* what its route's strategy measured, the less the better:
+                      * nano-USD, milliseconds or millionths of a limit */
 };
 
 struct plan {
@@ -33,6 +38,7 @@ struct plan {
     size_t n;
     const char *route;  /* of the configuration, or "default"; NULL: none */
     const char *reason; /* which rule decided, for logs and `route explain` */
+    enum cfg_strategy strategy; /* of its route; fallback where there is none */
 };
 
 /* What is asked of a plan. */
@@ -42,9 +48,13 @@ struct ask {
     pbay_str route;            /* in place of the model's name; empty: none */
     const pbay_str *fallbacks; /* names that stand in, after the others */
     size_t n_fallbacks;
-    unsigned turn; /* counts requests, for round_robin */
+    unsigned turn;       /* counts requests, for round_robin and lots */
+    struct want *want;   /* what the request is like; NULL: not known */
+    struct clock *clock; /* NULL: it is the beginning of 1970 */
 };
 
+/* How many requests are under way at a provider. */
+uint64_t route_under_way(const struct instance *in);
 /* 0, or -1 with *e (ERR_NO_MODEL names the nearest names). */
 int plan_ask(const struct snapshot *s, struct model_index *models,
              const struct ask *q, struct arena *a, struct plan *out,

@@ -22,4 +22,9 @@ int plan_route(const struct snapshot *s, struct model_index *models,
                const struct ask *q, pbay_str name, struct arena *a,
                struct plan *out, struct err *e);
 
+/* --- route_order.c --- */
+/* Puts the targets from `from` on in the order of a strategy. */
+void route_order(struct plan *p, size_t from, enum cfg_strategy how,
+                 const struct ask *q, struct model_index *models);
+
 #endif

@@ -24,6 +24,8 @@
 struct instance_stats {
     _Atomic uint64_t calls, ok, failed, cancelled, active;
     _Atomic uint64_t input_tokens, output_tokens;
+    _Atomic uint64_t cost_nano; /* USD, of what has a known price */
+    _Atomic uint64_t unpriced;  /* answers whose cost is not known */
 };
 
 /* A provider that is set up. */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Counting what was used; see account.h. */
+#include "manager/account.h"
+
+#include "manager/pace.h"
+#include "manager/pricing.h"
+
+void account_usage(struct instance_stats *st, const struct target *t,
+                   const pbay_usage *u, struct clock *clock)
+{
+    int64_t cost;
+
+    if (u->known & PBAY_U_INPUT)
+        account_bump(&st->input_tokens, u->input);
+    if (u->known & PBAY_U_OUTPUT)
+        account_bump(&st->output_tokens, u->output);
+    if (!u->known)
+        return;
+    cost = pricing_cost(t->instance, t->model, u, clock_wall(clock));
+    if (cost == COST_UNKNOWN)
+        account_bump(&st->unpriced, 1);
+    else
+        account_bump(&st->cost_nano, (uint64_t)cost);
+}
+
+void account_pace(const struct target *t, int64_t first_ms, int64_t total_ms,
+                  struct clock *clock)
+{
+    struct pace took = {first_ms < 0 ? total_ms : first_ms, total_ms};
+
+    pace_add(t->instance->name, t->model, took, clock_now(clock));
+}
