@@ -176,11 +176,13 @@ void backend_leave(struct backend_use *u)
         return;
     struct backends *b = u->all;
     pthread_mutex_lock(&b->lock);
+    bool awaited = b->core.waiting || u->of->retired;
     bool gone = be_leave(&b->core, u, now_ms());
     pthread_mutex_unlock(&b->lock);
     if (gone)
         use_free(u);
-    wake_thread(b);
+    if (awaited) /* somebody's room, or its end */
+        wake_thread(b);
 }
 
 void backends_each(struct backends *b, const char *provider,

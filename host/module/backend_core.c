@@ -167,7 +167,9 @@ static void tick_one(struct be_core *c, struct backend *b, int64_t now)
     }
 }
 
-static void due_of(const struct backend *b, int64_t *due)
+/* While one is in use its end is only looked for: who gives a place back does
+ * not have to wake anybody for that. */
+static void due_of(const struct backend *b, int64_t now, int64_t *due)
 {
     switch (b->state) {
     case BE_REST:
@@ -183,8 +185,8 @@ static void due_of(const struct backend *b, int64_t *due)
         sooner(due, b->since + b->ready_ms);
         break;
     case BE_READY:
-        if (!b->held && !b->waiting && b->idle_ms)
-            sooner(due, b->used + b->idle_ms);
+        if (b->idle_ms)
+            sooner(due, (b->held || b->waiting ? now : b->used) + b->idle_ms);
         break;
     case BE_STOPPING:
         break;
@@ -215,7 +217,7 @@ int64_t be_tick(struct be_core *c, int64_t now)
     }
     be_schedule(c, now);
     for (struct backend *b = c->all; b; b = b->next)
-        due_of(b, &due);
+        due_of(b, now, &due);
     /* One that has just been overdue is dealt with above; a turn that is over
      * while nobody can yield is looked at again when something changes. */
     return due > now ? due : due == INT64_MAX ? due : now + 1000;

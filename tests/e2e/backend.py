@@ -417,6 +417,52 @@ def test_reset_ends_the_pause():
                   "the log to have so many starts: %d" % want)
 
 
+def test_killed_at_random_under_load():
+    """Three models with room for two, eight clients, and somebody who kills a
+    server now and then: each answer is whole or an honest error, nothing hangs,
+    and in the end nothing is left."""
+    answers, stop = [], threading.Event()
+    names = ("plain", "other", "parent")
+
+    def client(h, i):
+        n = 0
+        while not stop.is_set():
+            answers.append(ask(h, names[(i + n) % 3]))
+            n += 1
+
+    with start(top="backends: { max_processes = 2; stop_time = \"1s\"; };",
+               log="info") as h:
+        threads = [threading.Thread(target=client, args=(h, i))
+                   for i in range(8)]
+        for t in threads:
+            t.start()
+        kills = 0
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            up = [b["pid"] for b in h.control("status")["backends"]
+                  if b["state"] == "ready" and b["pid"]]
+            assert len(up) <= 2, up
+            if up and kills * 0.4 < time.monotonic() - end + 4:
+                os.kill(up[kills % len(up)], signal.SIGKILL)
+                kills += 1
+            time.sleep(0.02)
+        stop.set()
+        for t in threads:
+            t.join()
+        status = h.control("status")
+        assert all(b["calls"] == 0 and b["waiting"] == 0
+                   for b in status["backends"]), status["backends"]
+        pids = [b["pid"] for b in status["backends"] if b["pid"]]
+        h.alive()
+    good = sum(s == 200 for s, _ in answers)
+    print("%d answers, %d of them errors, %d kills"
+          % (len(answers), len(answers) - good, kills))
+    assert good > 20 and kills >= 5, (good, kills)
+    assert all(s == 200 or (s in (429, 502, 503) and body["error"]["message"])
+               for s, body in answers), answers
+    assert not any(alive(p) for p in pids)
+
+
 def test_descriptors_return():
     with start('stop_after = "50ms";') as h:
         told(h, "plain")

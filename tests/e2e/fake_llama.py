@@ -92,6 +92,9 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request, client_address):
+        pass
+
 
 def say(text):
     sys.stderr.write(text)
