@@ -204,7 +204,8 @@ def test_slots_bound_what_it_gets():
     with start("slots = 2;") as h:
         threads = [in_background(h, "held") for _ in range(6)]
         until(lambda: one(h, "held")["calls"] == 2 and
-              one(h, "held")["waiting"] == 4, "two of six to be there")
+              one(h, "held")["waiting"] == 4 and seen("held-2"),
+              "two of six to be there")
         sign("go")
         most = 0
         for t, results in threads:
@@ -381,7 +382,7 @@ def test_the_host_ends_while_one_answers():
     h = start()
     with h:
         t, results = in_background(h, "held")
-        until(lambda: seen("held"), "the call to be there")
+        until(lambda: seen("held-1"), "the call to be there")
         pid = one(h, "held")["pid"]
         h.process.send_signal(signal.SIGTERM)
         until(lambda: h.control("status")["draining"], "it to drain")

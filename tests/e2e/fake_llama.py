@@ -68,8 +68,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             busy += 1
             most = max(most, busy)
+            here = busy
         if name == "held":
-            sign("held")
+            sign("held-%d" % here)
             wait_for("go")
         told = {"most": most, "environ": dict(os.environ, LLAMA_API_KEY=""),
                 "fds": sorted(int(f) for f in os.listdir("/proc/self/fd")
