@@ -36,6 +36,7 @@ struct be_child {
     bool uses_key;
     struct be_probe probe;
     bool ready, told, killed;
+    int64_t stop_ms, patience; /* the guard has to be gone by then */
     int pid, no_exec, status;
     bool ended;
     /* The last of what it said, line by line. */
@@ -258,6 +259,7 @@ struct be_child *be_child_start(const struct backend *o, int64_t stop_ms,
     }
     c->guard = -1;
     c->control = c->log = c->probe.fd = -1;
+    c->stop_ms = stop_ms;
     c->provider = strdup(o->provider);
     c->key = new_key();
     c->port = free_port(0);
@@ -277,15 +279,22 @@ struct be_child *be_child_start(const struct backend *o, int64_t stop_ms,
 
 /* --- looking after it ---------------------------------------------------- */
 
+/* What a guard may take to do as it is told. */
+#define GUARD_MS 2000
+
 void be_child_stop(struct be_child *c, bool at_once)
 {
+    int64_t now = clock_us() / 1000;
+
     if (c->control < 0)
         return;
     if (at_once && !c->killed) {
         c->killed = true;
+        c->patience = now + GUARD_MS;
         shutdown(c->control, SHUT_WR); /* its guard kills when we hang up */
     } else if (!at_once && !c->told) {
         c->told = true;
+        c->patience = now + c->stop_ms + GUARD_MS;
         if (send(c->control, "T", 1, MSG_NOSIGNAL) < 0)
             shutdown(c->control, SHUT_WR);
     }
@@ -311,9 +320,23 @@ int64_t be_child_due(const struct be_child *c, int64_t now)
     (void)now;
     if (c->control < 0)
         return 0;
+    if (c->patience)
+        return c->patience;
     if (c->ready)
         return INT64_MAX;
     return c->probe.fd >= 0 ? c->probe.until : c->probe.next;
+}
+
+/* A guard that does not do its work any more (somebody has stopped it, say):
+ * we do it, while its process is still its to bury, and it goes as well. */
+static void instead_of(struct be_child *c)
+{
+    log_line(LOG_WARN, c->provider, "a guard does not react; it is killed",
+             log_int("guard", c->guard), log_int("pid", c->pid), LOG_END);
+    if (c->pid > 0 && !c->ended)
+        kill(-c->pid, SIGKILL);
+    kill(c->guard, SIGKILL);
+    c->patience += GUARD_MS;
 }
 
 /* The guard's messages, until it hangs up. */
@@ -378,6 +401,8 @@ enum be_news be_child_look(struct be_child *c, int64_t now, struct be_end *end)
     read_control(c);
     if (c->control < 0)
         return is_gone(c, end);
+    if (c->patience && now >= c->patience)
+        instead_of(c);
     if (c->ready || c->told || c->killed || !c->pid)
         return BE_NOTHING;
     if (!be_probe_look(&c->probe, now))

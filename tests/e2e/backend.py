@@ -336,6 +336,22 @@ def parent_of(pid):
         return int(f.read().rsplit(")", 1)[1].split()[1])
 
 
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_a_guard_that_does_not_react():
+    with start(top='backends: { stop_time = "200ms"; };') as h:
+        pid = told(h, "parent")["pid"]
+        child = int(read("grandchild"))
+        os.kill(parent_of(pid), signal.SIGSTOP)
+    until(lambda: not alive(pid) and not alive(child), "all to be gone")
+
+
 def test_a_dead_one_that_nobody_has_noticed():
     """Its guard sleeps, so only the request finds out; it waits for the next
     one instead of failing."""
@@ -344,11 +360,13 @@ def test_a_dead_one_that_nobody_has_noticed():
         guard = parent_of(pid)
         os.kill(guard, signal.SIGSTOP)
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not alive(pid), "it to be dead")
+        until(lambda: refuses(one(h, "plain")["port"]), "it to be dead")
         t, results = in_background(h, "plain")
-        until(lambda: one(h, "plain")["state"] == "starting" and
-              one(h, "plain")["waiting"] == 1, "the request to wait")
-        os.kill(guard, signal.SIGCONT)
+        try:
+            until(lambda: one(h, "plain")["state"] == "starting" and
+                  one(h, "plain")["waiting"] == 1, "the request to wait")
+        finally:
+            os.kill(guard, signal.SIGCONT)
         t.join()
         assert results[0][0] == 200, results
         content = results[0][1]["choices"][0]["message"]["content"]
