@@ -29,12 +29,15 @@
  *   plugins   -> {modules:[{id,version,license,abi,kind,path,state,reason,
  *                 generation,aliases,calls,time_us,max_us,slow}]}
  *   providers -> {providers:[{name,type,module,base_url,local,state:"ready"|
- *                 "failed"|"disabled",reason,default_model,models:[..],ops:[..],
+ *                 "failed"|"disabled"|"draining"|"drained",reason,default_model,models:[..],ops:[..],
  *                 source}]}
  *   provider.test {name} -> {ok,detail,ms}: the cheapest authenticated call
  *   provider.reset {name} -> {reset}: forget what keeps requests from it
+ *   provider.drain, provider.disable, provider.enable {name} -> {provider,
+ *                 state}: nothing new goes there (what is under way ends in
+ *                 peace); nor is it looked after; all of it again
  *   route.explain {model?, op?} -> {model,reason,route?,targets:[{place,
- *                 provider,model,state:"ready"|"cooling"|"open",for_ms,active}],
+ *                 provider,model,state:"ready"|"cooling"|"open"|"held",for_ms,active}],
  *                 left_out:[{target,why}]}: who would be asked
  *   models    {provider?, refresh?, search?, free?, sort?, capability?:"a,b"}
  *                 -> {models:[{id:"provider/model",provider,

@@ -52,7 +52,8 @@ static void put_targets(struct buf *b, struct host *h, const struct plan *p)
 {
     static const char *const words[] = {[HEALTH_GO] = "ready",
                                         [HEALTH_COOLING] = "cooling",
-                                        [HEALTH_OPEN] = "open"};
+                                        [HEALTH_OPEN] = "open",
+                                        [HEALTH_HELD] = "held"};
     int64_t now = clock_now(h->control_seat->loop->clock);
     unsigned place = 0;
 

@@ -273,8 +273,28 @@ static const char *why_failed(const struct snapshot *s,
     return NULL;
 }
 
-static void put_provider(struct buf *b, const struct snapshot *s,
-                         const struct cfg_provider *p)
+/* "ready", or what an operator or a failure has made of it. */
+static const char *state_of(const struct host *h, const struct instance *in,
+                            const struct cfg_provider *p)
+{
+    uint64_t active = 0;
+
+    if (!in)
+        return p && !p->enabled ? "disabled" : "failed";
+    for (size_t i = 0; i <= LIM_LOOPS; i++)
+        active += atomic_load(&in->stats[i].active);
+    switch (health_held(h->health, in->name)) {
+    case HOLD_DRAIN:
+        return active ? "draining" : "drained";
+    case HOLD_DISABLE:
+        return "disabled";
+    default:
+        return "ready";
+    }
+}
+
+static void put_provider(struct buf *b, const struct host *h,
+                         const struct snapshot *s, const struct cfg_provider *p)
 {
     const struct instance *in = snapshot_find(s, str_c(p->name));
     const char *sep = "";
@@ -291,7 +311,7 @@ static void put_provider(struct buf *b, const struct snapshot *s,
     buf_printf(b, ",\"local\":%s,\"key\":%s,",
                p->manifest && p->manifest->local ? "true" : "false",
                p->api_key ? "true" : "false");
-    put_str(b, "state", in ? "ready" : p->enabled ? "failed" : "disabled");
+    put_str(b, "state", state_of(h, in, p));
     buf_addc(b, ",");
     put_str(b, "reason", why_failed(s, p));
     buf_addc(b, ",");
@@ -319,7 +339,7 @@ static void do_providers(struct ctl_conn *c, struct json_object *args)
     buf_addc(&b, "{\"providers\":[");
     for (size_t i = 0; i < s->cfg->n_providers; i++) {
         buf_addc(&b, i ? "," : "");
-        put_provider(&b, s, &s->cfg->providers[i]);
+        put_provider(&b, c->host, s, &s->cfg->providers[i]);
     }
     buf_addc(&b, "]}");
     answer(c, &b);
@@ -368,6 +388,52 @@ static void do_provider_reset(struct ctl_conn *c, struct json_object *args)
     buf_json(&b, str_c(name));
     buf_addc(&b, "}");
     answer(c, &b);
+}
+
+static void hold(struct ctl_conn *c, struct json_object *args,
+                 enum health_hold how)
+{
+    const char *name = js_cstr(args, "name", "");
+    struct buf b;
+
+    if (!ctl_provider_known(c, name))
+        return;
+    if (health_hold(c->host->health, name, how) < 0) {
+        ctl_fail(c, ERR_INTERNAL, "out of memory");
+        return;
+    }
+    log_line(LOG_INFO, "control", "a provider's state was set",
+             log_cstr("provider", name),
+             log_cstr("state", how == HOLD_NONE    ? "enabled"
+                               : how == HOLD_DRAIN ? "draining"
+                                                   : "disabled"),
+             LOG_END);
+    buf_init(&b, RESULT_MAX);
+    buf_addc(&b, "{\"provider\":");
+    buf_json(&b, str_c(name));
+    buf_addc(&b, ",\"state\":");
+    buf_json(
+        &b, str_c(state_of(c->host,
+                           snapshot_find(c->host->control_seat->manager.current,
+                                         str_c(name)),
+                           NULL)));
+    buf_addc(&b, "}");
+    answer(c, &b);
+}
+
+static void do_drain(struct ctl_conn *c, struct json_object *args)
+{
+    hold(c, args, HOLD_DRAIN);
+}
+
+static void do_disable(struct ctl_conn *c, struct json_object *args)
+{
+    hold(c, args, HOLD_DISABLE);
+}
+
+static void do_enable(struct ctl_conn *c, struct json_object *args)
+{
+    hold(c, args, HOLD_NONE);
 }
 
 /* --- calls --------------------------------------------------------------- */
@@ -488,6 +554,9 @@ static const struct {
     {"providers", do_providers},
     {"provider.test", do_provider_test},
     {"provider.reset", do_provider_reset},
+    {"provider.drain", do_drain},
+    {"provider.disable", do_disable},
+    {"provider.enable", do_enable},
     {"route.explain", ctl_explain},
     {"models", ctl_models},
     {"chat", do_chat},

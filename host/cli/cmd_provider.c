@@ -14,7 +14,10 @@ static const char help[] =
     "  list       name, type, state and address of each provider\n"
     "  info NAME  all that is known of one\n"
     "  test NAME  make the cheapest call that proves address and key\n"
-    "  reset NAME  forget the failures that keep requests from it\n\n";
+    "  reset NAME  forget the failures that keep requests from it\n"
+    "  drain NAME  send nothing new there; what is under way ends in peace\n"
+    "  disable NAME  the same, and look after it no more\n"
+    "  enable NAME  take it back\n\n";
 
 static struct json_object *providers_of(struct json_object *result)
 {
@@ -191,29 +194,40 @@ static int test(struct cli *cli, const char *name)
     return status;
 }
 
-/* --- reset --- */
+/* --- reset, drain, disable, enable --- */
 
-static int reset(struct cli *cli, const char *name)
+static int set(struct cli *cli, const char *what, const char *name)
 {
     struct json_object *args = json_object_new_object(), *result;
+    char verb[32];
     int status;
+
+    snprintf(verb, sizeof(verb), "provider.%s", what);
 
     if (!args || js_add_str(args, "name", str_c(name)))
         status = cli_error(cli, EXIT_FAILED, "out of memory");
     else
         status = cli_open_running(cli);
     if (!status)
-        status = cli_ask(cli, "provider.reset", js_text(args), &result);
-    if (!status && cli->json)
+        status = cli_ask(cli, verb, js_text(args), &result);
+    if (!status && cli->json) {
         cli_print_json(cli, result);
+    } else if (!status && js_get(result, "state")) {
+        out_textc(&cli->out, name);
+        out_c(&cli->out, ": ");
+        out_textc(&cli->out, js_cstr(result, "state", ""));
+        out_c(&cli->out, "\n");
+    }
     json_object_put(args);
     return status;
 }
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    static const char *const verbs[] = {"list", "info", "test", "reset", NULL};
+    static const char *const verbs[] = {"list",  "info",    "test",   "reset",
+                                        "drain", "disable", "enable", NULL};
     int opt = cli_no_options(cli, argc, argv), n;
+    const char *const *v;
     char **operands;
     const char *near;
 
@@ -222,15 +236,16 @@ static int run(struct cli *cli, int argc, char **argv)
     n = argc - optind;
     operands = argv + optind;
     if (!n)
-        return cli_usage(cli, "list, info NAME, test NAME or reset NAME is "
-                              "wanted");
+        return cli_usage(cli, "list, or info, test, reset, drain, disable or "
+                              "enable and a NAME, is wanted");
     if (!strcmp(operands[0], "list")) {
         if (n > 1)
             return cli_usage(cli, "list takes no operand");
         return list_or_info(cli, NULL);
     }
-    if (strcmp(operands[0], "info") && strcmp(operands[0], "test") &&
-        strcmp(operands[0], "reset")) {
+    for (v = verbs; *v && strcmp(operands[0], *v) != 0; v++)
+        ;
+    if (!*v) {
         near = cli_nearest(operands[0], verbs);
         return cli_usage(cli, "no command \"provider %s\"%s%s%s", operands[0],
                          near ? "; did you mean \"" : "", near ? near : "",
@@ -240,17 +255,18 @@ static int run(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "%s takes the name of one provider", operands[0]);
     if (!input_utf8(cli, str_c(operands[1]), "the provider's name"))
         return EXIT_USAGE;
-    if (*operands[0] == 'r')
-        return reset(cli, operands[1]);
-    return *operands[0] == 'i' ? list_or_info(cli, operands[1])
-                               : test(cli, operands[1]);
+    if (*operands[0] == 'i')
+        return list_or_info(cli, operands[1]);
+    return *operands[0] == 't' ? test(cli, operands[1])
+                               : set(cli, operands[0], operands[1]);
 }
 
 const struct command cmd_provider = {
     .name = "provider",
-    .summary = "list, show and test the providers that are set up",
+    .summary = "list, show, test and hold back the providers that are set up",
     .usage = "list [OPTIONS]\ninfo [OPTIONS] NAME\ntest [OPTIONS] NAME\n"
-             "reset [OPTIONS] NAME",
+             "reset [OPTIONS] NAME\ndrain [OPTIONS] NAME\n"
+             "disable [OPTIONS] NAME\nenable [OPTIONS] NAME",
     .help = help,
     .common = COMMON_ASK,
     .run = run};

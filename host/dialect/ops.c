@@ -9,6 +9,7 @@
 #include "base/tokens.h"
 #include "dialect/openai.h"
 #include "manager/count.h"
+#include "manager/health.h"
 #include "manager/op.h"
 #include <patchbay/json.h>
 
@@ -174,8 +175,8 @@ static const struct call_sink items_sink = {items_begin, items_bytes,
 
 /* --- health: an answer in any case --------------------------------------- */
 
-static void health_end(void *arg, const struct err *e,
-                       const struct call_report *r)
+static void told_health(void *arg, const struct err *e,
+                        const struct call_report *r)
 {
     struct dialog *x = arg;
     pbay_str detail = pbay_json_get(buf_str(&x->whole), "detail");
@@ -200,7 +201,7 @@ static void health_end(void *arg, const struct err *e,
 }
 
 static const struct call_sink health_sink = {items_begin, items_bytes,
-                                             items_event, health_end};
+                                             items_event, told_health};
 
 /* --- which provider ------------------------------------------------------ */
 
@@ -300,8 +301,20 @@ static void count(struct dialog *x, pbay_str body)
 /* --- the providers ------------------------------------------------------- */
 
 /* What a client may know of a provider: not its address, not its key. */
-static void put_provider(struct buf *b, const struct snapshot *s,
-                         const struct cfg_provider *p)
+static const char *held_word(struct health *h, const char *name)
+{
+    switch (h ? health_held(h, name) : HOLD_NONE) {
+    case HOLD_DRAIN:
+        return "draining";
+    case HOLD_DISABLE:
+        return "disabled";
+    default:
+        return "ready";
+    }
+}
+
+static void put_provider(struct buf *b, struct health *h,
+                         const struct snapshot *s, const struct cfg_provider *p)
 {
     const struct instance *in = snapshot_find(s, str_c(p->name));
     const char *sep = "";
@@ -311,7 +324,7 @@ static void put_provider(struct buf *b, const struct snapshot *s,
     buf_addc(b, ",\"object\":\"provider\",\"type\":");
     buf_json(b, str_c(p->manifest ? p->manifest->id : p->type));
     buf_printf(b, ",\"state\":\"%s\",\"local\":%s,\"default_model\":",
-               in           ? "ready"
+               in           ? held_word(h, in->name)
                : p->enabled ? "failed"
                             : "disabled",
                p->manifest && p->manifest->local ? "true" : "false");
@@ -343,7 +356,7 @@ static void providers(struct dialog *x)
             continue;
         if (!x->rest.n && i)
             buf_addc(&b, ",");
-        put_provider(&b, s, &c->providers[i]);
+        put_provider(&b, x->d->manager->health, s, &c->providers[i]);
         found = true;
     }
     if (!x->rest.n)
@@ -355,6 +368,56 @@ static void providers(struct dialog *x)
         find(x); /* tells it */
     buf_done(&b);
 }
+
+/* /v1/providers/{provider}/drain and so on: what an operator wants of it. */
+static void hold(struct dialog *x, enum health_hold how)
+{
+    struct health *h = x->d->manager->health;
+    const struct instance *in = find(x);
+    struct buf b;
+    struct err e;
+
+    if (!in)
+        return;
+    if (health_hold(h, in->name, how) < 0) {
+        err_clear(&e);
+        err_set(&e, ERR_INTERNAL, "out of memory");
+        dl_error(x, &e);
+        return;
+    }
+    log_line(LOG_INFO, "http", "a provider's state was set",
+             log_cstr("provider", in->name),
+             log_cstr("state", held_word(h, in->name)),
+             log_str("key", x->key_name), LOG_END);
+    dl_add_header(x, "x-request-id", str_c(x->id));
+    buf_init(&b, LIM_KIB(4));
+    buf_addc(&b, "{\"object\":\"provider\",\"id\":");
+    buf_json(&b, str_c(in->name));
+    buf_printf(&b, ",\"state\":\"%s\"}", held_word(h, in->name));
+    dl_json(x, 200, buf_str(&b));
+    buf_done(&b);
+}
+
+static void drain(struct dialog *x)
+{
+    hold(x, HOLD_DRAIN);
+}
+
+static void disable(struct dialog *x)
+{
+    hold(x, HOLD_DISABLE);
+}
+
+static void enable(struct dialog *x)
+{
+    hold(x, HOLD_NONE);
+}
+
+#define HOLD(p, h)                                                             \
+    {                                                                          \
+        .method = "POST", .path = (p), .right = RIGHT_ADMIN, .form = &oa_form, \
+        .handle = (h)                                                          \
+    }
 
 #define GET(p, o, r, h)                                        \
     {                                                          \
@@ -373,6 +436,9 @@ const struct dl_route ops_routes[] = {
         key_info),
     GET("/v1/providers/{provider}/generations/{id}", PBAY_OP_GENERATION,
         RIGHT_REPORTS, generation),
+    HOLD("/v1/providers/{provider}/drain", drain),
+    HOLD("/v1/providers/{provider}/disable", disable),
+    HOLD("/v1/providers/{provider}/enable", enable),
     {.method = "POST",
      .path = "/v1/count_tokens",
      .op = PBAY_OP_COUNT,

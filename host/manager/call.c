@@ -719,12 +719,35 @@ static int plan_of(struct call *c, struct err *e)
     return 0;
 }
 
+static void tell_held(const char *provider, struct err *e)
+{
+    err_set(e, ERR_UNAVAILABLE,
+            "%s takes no requests just now: it was drained or disabled here "
+            "(`patchbay provider enable %s`)",
+            provider, provider);
+}
+
+/* A call of one provider, by name: its operator may have taken it out, but can
+ * still look at how it is. */
+static int by_hold(struct call *c, struct err *e)
+{
+    const uint64_t looks = PBAY_OP_BIT(PBAY_OP_HEALTH) |
+                           PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_PS);
+
+    if (!c->m->health || (looks & PBAY_OP_BIT(c->req.op)) ||
+        health_held(c->m->health, c->req.instance) == HOLD_NONE)
+        return 0;
+    tell_held(c->req.instance, e);
+    return -1;
+}
+
 /* Targets that may be tried first, the others behind them: should all of the
  * former fail, one that is thought to may still do.  When every one of them has
  * said when to come back, nobody is asked sooner: -1 and *e. */
 static int by_health(struct call *c, struct err *e)
 {
     struct plan *p = &c->plan;
+    const char *held = NULL;
     struct target later[PLAN_MAX];
     size_t good = 0, bad = 0, cooling = 0;
     int64_t now = clock_now(c->m->loop->clock), until = 0, soonest = INT64_MAX;
@@ -739,6 +762,10 @@ static int by_health(struct call *c, struct err *e)
             p->targets[good++] = t;
             continue;
         }
+        if (say == HEALTH_HELD) {
+            held = t.instance->name;
+            continue;
+        }
         later[bad++] = t;
         if (say == HEALTH_COOLING)
             cooling++;
@@ -746,6 +773,11 @@ static int by_health(struct call *c, struct err *e)
             soonest = until;
     }
     memcpy(&p->targets[good], later, bad * sizeof(*later));
+    p->n = good + bad;
+    if (!p->n) {
+        tell_held(held, e);
+        return -1;
+    }
     if (cooling < p->n)
         return 0;
     err_set(e, PBAY_E_RATE,
@@ -794,7 +826,8 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     buf_init(&c->prelude, LIM_PRELUDE);
     c->last_warning = &c->warnings;
     keep_request(c, r);
-    if (plan_of(c, e) < 0 || (!r->instance && by_health(c, e) < 0) ||
+    if (plan_of(c, e) < 0 ||
+        (r->instance ? by_hold(c, e) : by_health(c, e)) < 0 ||
         guard(c, e) < 0) {
         guard_free(c->guard);
         arena_done(&c->arena);

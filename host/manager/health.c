@@ -24,8 +24,15 @@ struct state {
     char name[];
 };
 
+struct held {
+    char *provider;
+    enum health_hold hold;
+};
+
 struct health {
     pthread_mutex_t lock;
+    struct held *held; /* a few, by an operator's hand */
+    size_t n_held;
     struct state *buckets[BUCKETS];
     struct state *oldest, *newest;
     size_t n;
@@ -44,6 +51,9 @@ void health_free(struct health *h)
 {
     if (!h)
         return;
+    for (size_t i = 0; i < h->n_held; i++)
+        free(h->held[i].provider);
+    free(h->held);
     while (h->oldest) {
         struct state *s = h->oldest;
         h->oldest = s->newer;
@@ -215,17 +225,80 @@ static void went_wrong(struct state *s, int64_t now, const struct err *e)
 
 /* --- attempts ------------------------------------------------------------- */
 
+/* --- by an operator ------------------------------------------------------- */
+
+static struct held *held(struct health *h, const char *provider)
+{
+    for (size_t i = 0; i < h->n_held; i++)
+        if (strcmp(h->held[i].provider, provider) == 0)
+            return &h->held[i];
+    return NULL;
+}
+
+static int hold_new(struct health *h, const char *provider,
+                    enum health_hold hold)
+{
+    struct held *v = realloc(h->held, (h->n_held + 1) * sizeof(*v));
+    char *name = strdup(provider);
+
+    if (v)
+        h->held = v;
+    if (!v || !name) {
+        free(name);
+        return -1;
+    }
+    v[h->n_held++] = (struct held){name, hold};
+    return 0;
+}
+
+int health_hold(struct health *h, const char *provider, enum health_hold hold)
+{
+    struct held *x;
+    int rc = 0;
+
+    pthread_mutex_lock(&h->lock);
+    x = held(h, provider);
+    if (x)
+        x->hold = hold;
+    else if (hold != HOLD_NONE)
+        rc = hold_new(h, provider, hold);
+    pthread_mutex_unlock(&h->lock);
+    return rc;
+}
+
+enum health_hold health_held(struct health *h, const char *provider)
+{
+    enum health_hold hold = HOLD_NONE;
+    struct held *x;
+
+    pthread_mutex_lock(&h->lock);
+    x = held(h, provider);
+    if (x)
+        hold = x->hold;
+    pthread_mutex_unlock(&h->lock);
+    return hold;
+}
+
+/* --- looking -------------------------------------------------------------- */
+
 enum health_say health_look(struct health *h, const char *provider,
                             pbay_str model, int64_t now, int64_t *until)
 {
     enum health_say of_provider, of_model;
     int64_t a = 0, b = 0;
 
+    struct held *x;
+    bool out;
+
     pthread_mutex_lock(&h->lock);
+    x = held(h, provider);
+    out = x && x->hold != HOLD_NONE;
     of_provider = say(find(h, provider, STR_NONE), now, &a);
     of_model = model.n ? say(find(h, provider, model), now, &b) : HEALTH_GO;
     pthread_mutex_unlock(&h->lock);
     *until = a > b ? a : b;
+    if (out)
+        return HEALTH_HELD;
     if (of_provider == HEALTH_GO)
         return of_model;
     return of_model == HEALTH_OPEN ? HEALTH_OPEN : of_provider;

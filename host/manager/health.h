@@ -41,7 +41,8 @@ struct health;
 enum health_say {
     HEALTH_GO,
     HEALTH_COOLING, /* it has said when to come back */
-    HEALTH_OPEN     /* it fails; also while another one probes it */
+    HEALTH_OPEN,    /* it fails; also while another one probes it */
+    HEALTH_HELD     /* an operator has taken it out */
 };
 
 struct health *health_new(void);
@@ -58,6 +59,16 @@ void health_end(struct health *h, const char *provider, pbay_str model,
                 int64_t now_ms, const struct err *e);
 /* It was given up, which says nothing of the target. */
 void health_dismiss(struct health *h, const char *provider, pbay_str model);
+/* What an operator wants of a provider, by name; it outlives configurations, not
+ * the process.  What is under way there goes on in any case. */
+enum health_hold {
+    HOLD_NONE,
+    HOLD_DRAIN,  /* nothing new goes there */
+    HOLD_DISABLE /* nor is it looked after */
+};
+/* -1 without memory. */
+int health_hold(struct health *h, const char *provider, enum health_hold hold);
+enum health_hold health_held(struct health *h, const char *provider);
 /* Forget what is held against a provider and its models. */
 void health_reset(struct health *h, const char *provider);
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Targets that fail are left alone for a while, those that say when to come back
 until then; and what there is to be said when no other is left."""
+import hashlib
 import json
+import threading
 import time
 
-from harness import (Host, Upstream, chat, completion, main, openai_at,
-                     send_json)
+from harness import (DONE, Host, Upstream, chat, chunked, completion, delta,
+                     main, openai_at, send_json, send_stream, until)
 
 ROUTE = 'routes = ( { name = "r"; targets = [ "a", "b" ]; } );'
 
@@ -131,6 +133,75 @@ def test_status_tells_it():
         assert p.host.control("provider.reset", {"name": "a"}) is not None
         p.how = lambda c: send_json(c, 200, completion("a"))
         assert p.ask()[1] == "a"
+
+
+def keys():
+    return "keys: ( %s );" % ", ".join(
+        '{ name = "%s"; sha256 = "%s"; rights = [ "%s" ]; }' % (
+            n, hashlib.sha256(n.encode()).hexdigest(), n)
+        for n in ("chat", "admin"))
+
+
+def test_drained_while_it_answers():
+    """What is under way ends in peace, nothing new comes, and it comes back."""
+    more, going = threading.Event(), threading.Event()
+
+    def slow(conn):
+        send_stream(conn, [delta(role="assistant", content=""), delta("a")],
+                    b"")
+        going.set()
+        assert more.wait(30)
+        for e in (delta("b"), delta(finish="stop"), DONE):
+            conn.sendall(chunked(e))
+        conn.sendall(b"0\r\n\r\n")
+
+    with Pair() as p:
+        p.how = slow
+        told = []
+        asker = threading.Thread(target=lambda: told.append(p.host.post(
+            "/v1/chat/completions", chat("r", stream=True))))
+        asker.start()
+        assert going.wait(30)
+        assert p.host.control("provider.drain", {"name": "a"}) == {
+            "provider": "a", "state": "draining"}
+        assert [p.ask()[1] for _ in range(4)] == ["b"] * 4
+        status, _, h, reply = p.ask("a/m")
+        assert status == 503 and b"patchbay provider enable a" in reply, reply
+        targets = p.host.control("route.explain", {"model": "r"})["targets"]
+        assert [(t["provider"], t["state"]) for t in targets] == [
+            ("b", "ready"), ("a", "held")], targets
+        more.set()
+        asker.join(30)
+        assert told and b"[DONE]" in told[0][2], told
+        until(lambda: [x["state"] for x in p.host.control("providers")[
+            "providers"]][0] == "drained", "it to be drained")
+        p.host.control("reload")
+        assert p.ask()[1] == "b"
+        p.how = lambda c: send_json(c, 200, completion("a"))
+        assert p.host.control("provider.enable", {"name": "a"})[
+            "state"] == "ready"
+        assert p.ask()[1] == "a" and p.ask("a/m")[0] == 200
+
+
+def test_disabled_by_the_api():
+    with Pair(ROUTE + keys()) as p:
+        def post(what, key):
+            return p.host.post("/v1/providers/" + what, b"", {
+                "Authorization": "Bearer " + key})
+        assert post("a/disable", "chat")[0] == 403
+        status, _, reply = post("a/disable", "admin")
+        assert status == 200 and json.loads(reply)["state"] == "disabled"
+        assert post("nobody/disable", "admin")[0] == 404
+        ask = {"Authorization": "Bearer chat"}
+        for model, want in (("r", 200), ("a/m", 503)):
+            status, h, reply = p.host.post("/v1/chat/completions", chat(model),
+                                           ask)
+            assert status == want, reply
+        listed = json.loads(p.host.get("/v1/providers/a", ask)[2])
+        assert listed["state"] == "disabled", listed
+        assert post("a/enable", "admin")[0] == 200
+        assert p.host.post("/v1/chat/completions", chat("a/m"), ask)[0] == 503
+        assert p.got() == 1  # its own 503
 
 
 if __name__ == "__main__":

@@ -390,7 +390,8 @@ only.ollama = {
     assert.equal(all.map((p) => p.message.thinking ?? '').join(''), 'hm');
   },
   async running() {
-    const { models } = await client.ps();
+    const models = (await client.ps()).models
+      .filter((m) => m.name.startsWith(TARGET + '/'));
     assert.equal(models.length, 1, JSON.stringify(models));
     assert.match(models[0].name, /llama3:latest$/);
     assert.equal(models[0].size, 5000000000);
