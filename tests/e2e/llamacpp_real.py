@@ -7,8 +7,9 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 
-from harness import Host, chat, main, sse, until
+from harness import Host, chat, main, read_all, sse, until
 from llama_real import KEY, Llama, TOOLS, counterpart, free_port
 
 PAIR = [{"type": "function", "function": {
@@ -22,9 +23,10 @@ class Other(Llama):
 
     def __init__(self, *options):
         self.options = options
+        self.wanted = None
 
     def __enter__(self):
-        self.port = free_port()
+        self.port = self.wanted or free_port()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [counterpart("llama-server.sh"), "--host", "127.0.0.1", "--port",
@@ -198,6 +200,51 @@ def test_files_are_what_the_router_says():
     assert shown["raw"]["status"]["value"] == "unloaded"
     found, = op("list", {"search": "ONE"}, "files")
     assert found["id"] == "One"
+
+
+def test_eight_at_once():
+    """More than it has slots: the server lets some wait."""
+    results = []
+    threads = [threading.Thread(target=lambda i=i: results.append(host.post(
+        "/v1/chat/completions", chat("llama/tiny", i % 2 == 0, temperature=0,
+                                     max_tokens=20)))) for i in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [r[0] for r in results] == [200] * 8, results
+
+
+def test_killed_in_mid_answer():
+    """It is somebody else's to start again; the answer ends with an error, and
+    the provider is there again when the server is."""
+    options = ("-m", tiny, "-c", "16384", "-np", "1", "--alias", "tiny")
+    with Other(*options) as server, Host(
+            providers=section("mortal", server, key="none")) as h:
+        body = json.dumps(chat("mortal/tiny", True, max_tokens=100000,
+                               logit_bias={"3": -100},
+                               ignore_eos=True)).encode()
+        s = h.connect()
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+                  b"Content-Type: application/json\r\nContent-Length: %d\r\n"
+                  b"Connection: close\r\n\r\n" % len(body) + body)
+        got = b""
+        while got.count(b"data:") < 3:
+            got += s.recv(65536)
+        server.process.kill()
+        server.process.wait()
+        got += read_all(s)
+        s.close()
+        assert b"[DONE]" not in got and b'"error"' in got, got[-500:]
+        status, _, reply = h.post("/v1/chat/completions", chat("mortal/tiny"))
+        assert status == 502, (status, reply)
+        again = Other(*options)
+        again.wanted = server.port
+        with again:
+            h.control("provider.reset", {"name": "mortal"})
+            status, _, reply = h.post("/v1/chat/completions",
+                                      chat("mortal/tiny", max_tokens=3))
+            assert status == 200, (status, reply)
 
 
 def test_nothing_secret_is_told():
