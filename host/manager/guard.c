@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guard sees of an answer, holds back of it, and thinks of it.  See
  * guard.h; guard_repair.c has the request for a repair. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,33 +12,40 @@
 
 /* --- the schema ---------------------------------------------------------- */
 
-/* Members in which the client APIs of this host have a schema. */
-static bool may_have_schema(const struct call_request *r)
+/* Of {"type":"json_schema","schema":..}. */
+static pbay_str schema_of(pbay_str format)
 {
-    static const char *const names[] = {
-        "response_format", "format", "output_config", "output_format", "text"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (pbay_json_find(r->members, r->n_members, names[i]).p)
-            return true;
-    return false;
+    return pbay_json_is(pbay_json_get(format, "type"), "json_schema")
+               ? pbay_json_get(format, "schema")
+               : STR_NONE;
 }
 
-/* 1 with the schema's text, 0: there is none, -1 and *e. */
-static int find_schema(const struct call_request *r, struct call_body *body,
-                       pbay_str *schema, struct err *e)
+/* Where the client's own API has the schema, and what it calls the place. */
+static pbay_str find_schema(const struct call_request *r, const char **where)
 {
-    pbay_str format;
+    pbay_str v, s = STR_NONE;
 
-    if (r->op != PBAY_OP_CHAT || !may_have_schema(r))
-        return 0;
-    *body = (struct call_body){r->body, r->members, r->n_members};
-    if (r->translate && r->translate(r->translate_arg, body, e) < 0)
-        return -1;
-    format = pbay_json_find(body->members, body->n_members, "response_format");
-    if (!pbay_json_is(pbay_json_get(format, "type"), "json_schema"))
-        return 0;
-    *schema = pbay_json_get(pbay_json_get(format, "json_schema"), "schema");
-    return schema->p && pbay_json_type(*schema) != '0';
+    if (r->op != PBAY_OP_CHAT)
+        return STR_NONE;
+    if (str_starts(r->dialect, "anthropic.")) {
+        v = pbay_json_find(r->members, r->n_members, "output_config");
+        *where = "output_config.format";
+        s = schema_of(pbay_json_get(v, "format"));
+    } else if (str_starts(r->dialect, "ollama.")) {
+        *where = "format";
+        v = pbay_json_find(r->members, r->n_members, "format");
+        s = pbay_json_type(v) == 'o' ? v : STR_NONE;
+    } else if (str_starts(r->dialect, "openai.responses")) {
+        v = pbay_json_find(r->members, r->n_members, "text");
+        *where = "text.format";
+        s = schema_of(pbay_json_get(v, "format"));
+    } else {
+        v = pbay_json_find(r->members, r->n_members, "response_format");
+        *where = "response_format";
+        if (pbay_json_is(pbay_json_get(v, "type"), "json_schema"))
+            s = pbay_json_get(pbay_json_get(v, "json_schema"), "schema");
+    }
+    return pbay_json_type(s) == '0' ? STR_NONE : s;
 }
 
 static void forget(struct guard *g)
@@ -68,61 +76,47 @@ void guard_free(struct guard *g)
     free(g);
 }
 
-static struct guard *guard_make(const struct call_request *r,
-                                const struct cfg_structured *cfg,
-                                const struct call_body *body, pbay_str schema,
-                                struct err *e)
+int guard_new(const struct call_request *r, const struct cfg_structured *cfg,
+              struct guard **out, struct err *e)
 {
-    struct guard *g = calloc(1, sizeof(*g));
+    static const struct cfg_structured own = {SCHEMA_CHECK_REPAIR,
+                                              SCHEMA_STREAMS_HOLD, false};
+    const char *where = "";
+    pbay_str schema = r->schema;
+    struct guard *g;
     char why[512];
 
+    *out = NULL;
+    if (schema.n)
+        cfg = &own;
+    else if (cfg->check != SCHEMA_CHECK_OFF)
+        schema = find_schema(r, &where);
+    if (!schema.n)
+        return 0;
+    g = calloc(1, sizeof(*g));
     if (!g) {
         err_set(e, ERR_INTERNAL, "out of memory");
-        return NULL;
+        return -1;
     }
     arena_init(&g->arena, GUARD_MEMORY);
     g->cfg = *cfg;
-    g->body = *body;
     g->text = schema;
     g->held = !r->stream || cfg->streams == SCHEMA_STREAMS_HOLD;
     g->last = &g->first;
     buf_init(&g->faults, LIM_KIB(16));
+    *out = g;
     if (schema_compile(schema, &g->arena, &g->schema, why, sizeof(why)) == 0)
-        return g;
-    if (cfg->pass_unsupported) {
-        g->schema = NULL;
-        g->unsupported = arena_dup(&g->arena, str_c(why));
-        return g;
-    }
+        return 0;
+    g->schema = NULL;
+    g->unsupported = arena_dup(&g->arena, str_c(why));
+    if (cfg->pass_unsupported)
+        return 0;
     guard_free(g);
-    err_set(e, PBAY_E_INVALID, "the JSON schema for the answer: %s", why);
-    strcpy(e->param, "response_format");
-    strcpy(e->code, "invalid_json_schema");
-    return NULL;
-}
-
-int guard_new(const struct call_request *r, const struct cfg_structured *cfg,
-              struct guard **out, struct err *e)
-{
-    struct call_body body;
-    pbay_str schema;
-    int rc;
-
     *out = NULL;
-    if (r->schema.n) {
-        *out =
-            guard_make(r,
-                       &(struct cfg_structured){SCHEMA_CHECK_REPAIR,
-                                                SCHEMA_STREAMS_HOLD, false},
-                       &(struct call_body){r->body, r->members, r->n_members},
-                       r->schema, e);
-        return *out ? 0 : -1;
-    }
-    rc = cfg->check == SCHEMA_CHECK_OFF ? 0 : find_schema(r, &body, &schema, e);
-    if (rc <= 0)
-        return rc;
-    *out = guard_make(r, cfg, &body, schema, e);
-    return *out ? 0 : -1;
+    err_set(e, PBAY_E_INVALID, "the JSON schema for the answer: %s", why);
+    snprintf(e->param, sizeof(e->param), "%s", where);
+    strcpy(e->code, "invalid_json_schema");
+    return -1;
 }
 
 /* --- what comes ---------------------------------------------------------- */

@@ -25,7 +25,6 @@ struct guard {
     struct schema *schema; /* NULL: see unsupported */
     pbay_str text;         /* the schema's */
     pbay_str unsupported;  /* why it cannot be checked */
-    struct call_body body; /* the canonical request */
     bool held;
 
     /* of the attempt */

@@ -55,12 +55,13 @@ static int put_messages(struct buf *b, const struct guard *g, pbay_str list)
     return rc | buf_addc(b, "}]");
 }
 
-static int put_body(struct buf *b, const struct guard *g)
+static int put_body(struct buf *b, const struct guard *g,
+                    const struct call_body *body)
 {
     int rc = buf_addc(b, "{");
 
-    for (size_t i = 0; i < g->body.n_members; i++) {
-        const pbay_kv *m = &g->body.members[i];
+    for (size_t i = 0; i < body->n_members; i++) {
+        const pbay_kv *m = &body->members[i];
         rc |= buf_addc(b, i ? ",\"" : "\"");
         rc |= buf_add(b, m->k);
         rc |= buf_addc(b, "\":");
@@ -75,16 +76,21 @@ static int put_body(struct buf *b, const struct guard *g)
 bool guard_repairs(struct guard *g, const struct call_request *r,
                    const pbay_usage *used)
 {
+    struct call_body body = {r->body, r->members, r->n_members};
     pbay_kv found[LIM_MEMBERS];
     pbay_kv *members;
+    struct err e;
     size_t n;
 
     if (g->cfg.check != SCHEMA_CHECK_REPAIR || !g->held || g->repaired ||
         g->n_choices != 1)
         return false;
     g->repaired = true;
+    /* What this host cannot say in its own form cannot be asked for again. */
+    if (r->translate && r->translate(r->translate_arg, &body, &e) < 0)
+        return false;
     buf_init(&g->answer, LIM_HTTP_BODY * 2);
-    if (put_body(&g->answer, g) < 0 ||
+    if (put_body(&g->answer, g, &body) < 0 ||
         pbay_json_members(buf_str(&g->answer), found, LIM_MEMBERS, &n, NULL) <
             0)
         return false;

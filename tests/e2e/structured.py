@@ -325,6 +325,91 @@ def test_a_provider_that_speaks_the_client_s_api():
         assert json.loads(body)["own"] == "field", body
 
 
+ANTHROPIC = [
+    {"type": "message_start", "message": {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
+        "content": [], "stop_reason": None, "stop_sequence": None,
+        "usage": {"input_tokens": 3, "output_tokens": 1}}},
+    {"type": "content_block_start", "index": 0,
+     "content_block": {"type": "text", "text": ""}},
+    None,
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn",
+                                        "stop_sequence": None},
+     "usage": {"output_tokens": 2}},
+    {"type": "message_stop"}]
+
+
+def named(event):
+    return b"event: %s\ndata: %s\n\n" % (event["type"].encode(),
+                                         json.dumps(event).encode())
+
+
+def test_streams_that_pass_through():
+    """The providers' own bytes, read along, with fields nobody here knows."""
+    up = Upstream()
+
+    def answer(r, c):
+        if r.method == "GET":
+            return send_json(c, 200, {"models": [], "data": []})
+        bad = "bad" in r.body.decode()
+        text = BAD if bad else GOOD
+        if r.path == "/api/chat":
+            lines = [{"model": "m", "created_at": "2026-01-01T00:00:00Z",
+                      "message": {"role": "assistant", "content": t},
+                      "done": False, "own": 1} for t in (text[:9], text[9:])]
+            lines.append(dict(lines[0], done=True, done_reason="stop",
+                              message={"role": "assistant", "content": ""}))
+            c.sendall(SSE_HEAD.replace(b"text/event-stream",
+                                       b"application/x-ndjson"))
+            for line in lines:
+                c.sendall(chunked(json.dumps(line).encode() + b"\n"))
+            return c.sendall(b"0\r\n\r\n")
+        return send_stream(c, [named(e or {
+            "type": "content_block_delta", "index": 0, "own": 1,
+            "delta": {"type": "text_delta", "text": text}})
+            for e in ANTHROPIC])
+    up.answer = answer
+    with up, Host(providers='o: { type = "ollama"; base_url = "%s"; };'
+                  'c: { type = "claude"; base_url = "%s"; api_key = "sk-1"; };'
+                  % (up.url, up.url)) as host:
+        for how in ("good", "bad"):
+            messages = [{"role": "user", "content": how}]
+            _, _, body = host.post("/api/chat", {
+                "model": "o/m", "format": SCHEMA, "messages": messages})
+            last = json.loads(body.strip().split(b"\n")[-1])
+            assert b'"own": 1' in body, body
+            assert last.get("done", False) is (how == "good"), body
+            assert ("JSON schema" in last.get("error", "")) is (how == "bad")
+            _, _, body = host.post("/v1/messages", {
+                "model": "c/m", "max_tokens": 9, "stream": True,
+                "not_known_here": 1, "messages": messages,
+                "output_config": {"format": {"type": "json_schema",
+                                             "schema": SCHEMA}}})
+            assert b'"own": 1' in body, body
+            assert (b"message_stop" in body) is (how == "good"), body
+            assert (b"event: error" in body) is (how == "bad"), body
+
+
+def test_the_place_of_a_wrong_schema():
+    up, host = setting()
+    wrong = {"unevaluatedItems": False}
+    form = {"type": "json_schema", "name": "n", "schema": wrong}
+    messages = [{"role": "user", "content": "hi"}]
+    with up, host:
+        status, _, body = host.post("/v1/responses", {
+            "model": "up/good", "input": "hi", "text": {"format": form}})
+        assert status == 400 and \
+            json.loads(body)["error"]["param"] == "text.format", body
+        for path, more in (("/v1/messages", {"max_tokens": 5, "output_config": {
+                "format": {"type": "json_schema", "schema": wrong}}}),
+                           ("/api/chat", {"format": wrong})):
+            status, _, body = host.post(path, dict(
+                {"model": "up/good", "messages": messages}, **more))
+            assert status == 400 and b"unevaluatedItems" in body, body
+        assert not posts(up)
+
+
 def test_what_loopback_makes_up_matches():
     with Host() as host:
         for schema in (SCHEMA, {"type": "array", "items": {"enum": [1, "b"]},
