@@ -860,6 +860,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
 void call_cancel(struct call *c)
 {
     enter(c);
+    guard_deaf(c->guard);
     if (!c->over && !c->cancelled) {
         c->cancelled = true;
         settle_health(c, NULL, true);

@@ -163,7 +163,7 @@ void guard_event(struct guard *g, const pbay_event *ev)
     else if (ev->type == PBAY_EV_CALL ||
              (ev->type == PBAY_EV_REFUSAL && ev->text.n))
         ch->other = true;
-    else if (ev->type == PBAY_EV_STOP && ev->code == PBAY_STOP_END &&
+    else if (ev->type == PBAY_EV_STOP && ev->code <= PBAY_STOP_END &&
              !ch->other && !ch->over)
         check(g, ch);
     if (ev->type == PBAY_EV_STOP)
@@ -241,16 +241,23 @@ static void held_end(void *arg, const struct err *e,
         show = false;
     }
     g->attempts = r->attempts;
-    for (struct tape_item *it = g->first; show && it; it = it->next)
+    for (struct tape_item *it = g->first; show && it && !g->deaf; it = it->next)
         if (it->kind == TAPE_BEGIN)
             tell_begin(g, it);
         else
             tape_tell(it, g->behind, g->behind_arg, r->id, r->total_ms);
-    g->behind->end(g->behind_arg, e, r);
+    if (!g->deaf)
+        g->behind->end(g->behind_arg, e, r);
 }
 
 static const struct call_sink held_sink = {held_begin, held_bytes, held_event,
                                            held_end};
+
+void guard_deaf(struct guard *g)
+{
+    if (g)
+        g->deaf = true;
+}
 
 bool guard_holds(const struct guard *g)
 {

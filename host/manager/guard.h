@@ -35,6 +35,9 @@ bool guard_holds(const struct guard *g); /* NULL: no */
 const struct call_sink *guard_sink(struct guard *g,
                                    const struct call_sink *behind, void *arg);
 
+/* Nobody listens any more, not even to what is being told just now. */
+void guard_deaf(struct guard *g); /* NULL: nothing */
+
 /* What the attempt says.  Nothing of it so far goes anywhere. */
 void guard_event(struct guard *g, const pbay_event *ev);
 /* Is what comes now to be withheld? */

@@ -37,7 +37,7 @@ struct guard {
     const struct call_sink *behind;
     void *behind_arg;
     struct tape_item *first, **last;
-    bool lost;
+    bool lost, deaf;
     pbay_str warning;
     unsigned attempts;
 

@@ -151,6 +151,7 @@ static struct instance insts[2], *inst_list[2] = {&insts[0], &insts[1]};
 static struct generation gens[2];
 static struct manifest *mani;
 static unsigned released;
+static pbay_str schema; /* that answers have to match */
 
 void attempt_host_table(pbay_host *h, struct instance *inst);
 
@@ -179,6 +180,7 @@ static void setup(void)
     memset(insts, 0, sizeof(insts));
     memset(toys, 0, sizeof(toys));
     released = 0;
+    schema = STR_NONE;
     cfg.max_calls = 10;
     loop = loop_new(0);
     ck_assert_ptr_nonnull(loop);
@@ -295,6 +297,7 @@ static const struct call_sink sink = {s_begin, s_bytes, s_event, s_end};
 
 static struct call *ask(const char *model, bool pass)
 {
+    static const pbay_kv messages = {PBAY_LIT("messages"), PBAY_LIT("[]")};
     struct call_request r = {.op = PBAY_OP_CHAT,
                              .stream = true,
                              .no_pass = !pass,
@@ -302,7 +305,10 @@ static struct call *ask(const char *model, bool pass)
                              .id = STR("r1"),
                              .model = str_c(model),
                              .dialect = STR("toy/1"),
-                             .body = STR("{}")};
+                             .body = STR("{\"messages\":[]}"),
+                             .members = &messages,
+                             .n_members = 1,
+                             .schema = schema};
     struct err e;
 
     seen[0] = '\0';
@@ -525,6 +531,59 @@ START_TEST(cancel_from_inside_a_callback)
 }
 END_TEST
 
+START_TEST(a_checked_answer_is_held_back)
+{
+    schema = STR("{\"type\":\"integer\"}");
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:1\n\ndata: t:2\n\n"), WAIT(1000),
+           DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
+    ask("a/m", true);
+    run(500);
+    ck_assert_str_eq(seen, "");
+    run(1000);
+    ck_assert_str_eq(seen, "P[data: t:1\n\ndata: t:2\n\n][data: stop\n\ndata: "
+                           "end\n\n]!ok");
+}
+END_TEST
+
+START_TEST(a_checked_answer_is_asked_for_twice_at_most)
+{
+    schema = STR("{\"type\":\"integer\"}");
+    SCRIPT(URL_A, HEAD(200), DATA("data: u:3\n\ndata: t:no\n\n"),
+           DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
+    transport_fake_script(mgr.transport, URL_A, steps_, 4);
+    ask("a/m", true);
+    run(100);
+    ck_assert_str_eq(seen, "!schema");
+    ck_assert_uint_eq(last_report.attempts, 2);
+    ck_assert_uint_eq(last_report.usage.output, 6);
+    ck_assert_ptr_nonnull(strstr(last_err.message, "is not JSON"));
+}
+END_TEST
+
+START_TEST(cancel_while_what_was_held_is_told)
+{
+    schema = STR("{\"type\":\"integer\"}");
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:1\n\ndata: t:2\n\n"),
+           DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
+    stop_on_text = true;
+    ask("a/m", false);
+    run(100);
+    ck_assert_str_eq(seen, "T(1)");
+}
+END_TEST
+
+START_TEST(cancel_while_an_answer_is_held)
+{
+    schema = STR("{\"type\":\"integer\"}");
+    SCRIPT(URL_A, HEAD(200), DATA("data: t:1\n\n"), HANG);
+    ask("a/m", true);
+    run(100);
+    call_cancel(the_call);
+    run(100);
+    ck_assert_str_eq(seen, "");
+}
+END_TEST
+
 START_TEST(own_error_body_passes_where_it_may)
 {
     static const struct tx_fake_step steps[] = {
@@ -589,7 +648,8 @@ START_TEST(a_callback_that_holds_the_loop_up_is_named)
     ck_assert_str_eq(seen, "T(x)(STOP)!ok");
     ck_assert_msg(strstr(text, "held up the event loop") &&
                       strstr(text, "provider=a") &&
-                      strstr(text, "callback=feed"), "%s", text);
+                      strstr(text, "callback=feed"),
+                  "%s", text);
     ck_assert_uint_ge(gens[0].times[0].slow, 1);
     ck_assert_uint_gt(gens[0].times[0].max_us, LIM_CALLBACK_US);
     ck_assert_uint_ge(gens[0].times[0].calls, 6);
@@ -779,10 +839,15 @@ int main(void)
         deadline_covers_everything,
         cancel_ends_the_exchange,
         cancel_from_inside_a_callback,
+        a_checked_answer_is_held_back,
+        a_checked_answer_is_asked_for_twice_at_most,
+        cancel_while_what_was_held_is_told,
+        cancel_while_an_answer_is_held,
         own_error_body_passes_where_it_may,
         status_classifies_what_the_codec_does_not,
         garbage_is_a_protocol_error,
-        a_callback_that_holds_the_loop_up_is_named, no_connection,
+        a_callback_that_holds_the_loop_up_is_named,
+        no_connection,
         codec_may_ask_for_another_exchange,
         codec_may_not_ask_for_ever,
         codec_may_not_answer_for_the_provider,
