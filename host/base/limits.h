@@ -35,6 +35,8 @@
 
 /* Calls */
 #define LIM_CALL_ARENA LIM_MIB(8)      /* * plugin memory for one attempt */
+#define LIM_CALL_KEPT LIM_MIB(20)      /* of a request and its report, beside
+                                        * the body */
 #define LIM_STATE LIM_KIB(64)          /* codec state */
 #define LIM_REPLY LIM_MIB(64)          /* * a reply held whole */
 #define LIM_RECORD LIM_MIB(16)         /* * one SSE event or NDJSON line */

@@ -174,7 +174,7 @@ int cache_ask(struct cache *c, const struct cfg_cache *p, bool fresh,
         }
     }
     hold->reader = r;
-    reader_wake_here(r);
+    reader_start(r);
     return 0;
 }
 

@@ -44,6 +44,7 @@ struct tape {
     struct loop_job job;
     bool lost;               /* there was no memory for an item */
     struct tape_item *spare; /* so that there always is one for the end */
+    struct err *spare_err;   /* its own */
     struct arena arena;      /* the request */
     struct call_body body, canonical;
     bool translated;
@@ -60,7 +61,8 @@ struct cache_reader {
     void *arg;
     char id[64];
     int64_t started;
-    struct timer timer;
+    int64_t deadline_ms; /* 0: none of his own */
+    struct timer timer, deadline;
     struct loop_job job;
     bool posted;
     bool paused, gone, telling;
@@ -95,6 +97,8 @@ void reader_attach(struct tape *t, struct cache_reader *r);
 void reader_detach(struct cache_reader *r);
 /* Under the lock, from the loop `from`: there is more to read. */
 void reader_wake(struct cache_reader *r, const struct loop *from);
+/* [its loop] His answer is to come, until his deadline. */
+void reader_start(struct cache_reader *r);
 /* [its loop] */
 void reader_wake_here(struct cache_reader *r);
 

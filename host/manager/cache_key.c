@@ -26,7 +26,9 @@ static bool put_all(EVP_MD_CTX *h, const struct cfg_cache *p,
                     const struct manager *m, const struct call_request *rq)
 {
     uint64_t head[] = {(uint64_t)rq->op, rq->stream, rq->no_pass, rq->want,
-                       m->current ? m->current->serial : 0};
+                       m->current ? m->current->serial : 0,
+                       /* So that no list runs into the next one. */
+                       rq->n_fallbacks, rq->n_headers};
     bool ok = EVP_DigestUpdate(h, head, sizeof(head)) && put(h, rq->dialect) &&
               put(h, rq->model) && put(h, rq->body) &&
               put(h, str_c(rq->instance ? rq->instance : "")) &&

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/str.h"
 
 static void on_job(struct loop_job *job);
@@ -24,6 +25,7 @@ struct cache_reader *reader_new(struct loop *loop,
     r->hold = hold;
     r->job.run = on_job;
     r->started = clock_now(loop->clock);
+    r->deadline_ms = rq->deadline_ms;
     snprintf(r->id, sizeof(r->id), "%.*s", STR_ARG(rq->id));
     return r;
 }
@@ -59,6 +61,7 @@ static void release(struct cache_reader *r)
     bool posted;
 
     timer_stop(&r->timer);
+    timer_stop(&r->deadline);
     if (c) {
         pthread_mutex_lock(&c->lock);
         reader_detach(r);
@@ -131,6 +134,33 @@ void reader_wake_here(struct cache_reader *r)
 {
     if (!timer_running(&r->timer))
         timer_set(&r->timer, r->loop->clock, 0, on_timer, r);
+}
+
+/* The others may have more time. */
+static void on_deadline(void *arg)
+{
+    struct cache_reader *r = arg;
+    struct call_report report = {.id = str_c(r->id),
+                                 .provider = "",
+                                 .first_ms = -1,
+                                 .total_ms = r->deadline_ms};
+    struct err e;
+
+    err_clear(&e);
+    err_set(&e, ERR_DEADLINE,
+            "the request took longer than its total time-out");
+    log_line(LOG_WARN, "cache", err_text(&e), log_cstr("id", r->id), LOG_END);
+    r->hold->reader = NULL;
+    r->gone = r->telling = true;
+    r->sink->end(r->arg, &e, &report);
+    release(r);
+}
+
+void reader_start(struct cache_reader *r)
+{
+    reader_wake_here(r);
+    if (r->deadline_ms > 0)
+        timer_set(&r->deadline, r->loop->clock, r->deadline_ms, on_deadline, r);
 }
 
 void reader_wake(struct cache_reader *r, const struct loop *from)

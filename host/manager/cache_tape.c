@@ -78,15 +78,12 @@ struct tape *tape_new(struct cache *c, const struct cfg_cache *p,
     t->refs = 1;
     t->job.run = on_job;
     arena_init(&t->arena, SIZE_MAX / 4); /* bodies are bounded already */
-    t->spare = calloc(1, sizeof(*t->spare));
+    t->spare = tape_spare(&t->spare_err);
     if (!t->spare || !keep_body(&t->arena, &t->body, &body) ||
         !keep_canonical(t, rq)) {
         tape_unref(t);
         return NULL;
     }
-    t->spare->kind = TAPE_END;
-    t->spare->size = sizeof(*t->spare);
-    arena_init(&t->spare->arena, 0);
     return t;
 }
 
@@ -235,13 +232,10 @@ static struct tape_item *poor_end(struct tape *t, const struct err *e)
     struct tape_item *it = t->spare;
 
     t->spare = NULL;
-    it->end.failed = true;
     if (e)
-        it->end.err = *e;
+        *t->spare_err = *e;
     else
-        err_set(&it->end.err, ERR_INTERNAL, "out of memory");
-    it->end.report.provider = "";
-    it->end.report.first_ms = -1;
+        err_set(t->spare_err, ERR_INTERNAL, "out of memory");
     return it;
 }
 
@@ -253,6 +247,9 @@ static void on_end(void *arg, const struct err *e, const struct call_report *r)
     bool good = it && !e;
 
     t->call = NULL;
+    /* The answer may be kept for long; nobody asks for the request again. */
+    arena_done(&t->arena);
+    t->body = t->canonical = (struct call_body){STR_NONE, NULL, 0};
     if (!it)
         it = poor_end(t, e);
     pthread_mutex_lock(&c->lock);
@@ -275,6 +272,8 @@ int tape_start(struct tape *t, const struct call_request *rq, struct err *e)
 {
     struct call_request mine = *rq;
 
+    /* One reader's deadline is not the others': see cache_read.c. */
+    mine.deadline_ms = 0;
     mine.body = t->body.text;
     mine.members = t->body.members;
     mine.n_members = t->body.n_members;

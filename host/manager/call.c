@@ -644,17 +644,18 @@ static void on_retry(void *arg)
     leave(c);
 }
 
-/* The request as this call keeps it: small parts copied, the body borrowed. */
-static void keep_request(struct call *c, const struct call_request *r)
+/* The request as this call keeps it: the body is borrowed.  0, or -1 and *e. */
+static int keep_request(struct call *c, const struct call_request *r,
+                        struct err *e)
 {
-    c->req = *r;
-    c->req.id = arena_dup(&c->arena, r->id);
-    c->req.model = arena_dup(&c->arena, r->model);
-    c->req.dialect = arena_dup(&c->arena, r->dialect);
-    c->req.key_name = arena_dup(&c->arena, r->key_name);
+    if (!call_request_copy(&c->req, r, &c->arena)) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        return -1;
+    }
     c->report.id = c->req.id;
     c->report.provider = "";
     c->report.first_ms = -1;
+    return 0;
 }
 
 /* A schema that the answer has to match.  0, or -1 and *e. */
@@ -822,11 +823,10 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     c->snap = m->current;
     c->sink = sink;
     c->arg = arg;
-    arena_init(&c->arena, LIM_KIB(64));
+    arena_init(&c->arena, LIM_CALL_KEPT);
     buf_init(&c->prelude, LIM_PRELUDE);
     c->last_warning = &c->warnings;
-    keep_request(c, r);
-    if (plan_of(c, e) < 0 ||
+    if (keep_request(c, r, e) < 0 || plan_of(c, e) < 0 ||
         (r->instance ? by_hold(c, e) : by_health(c, e)) < 0 ||
         guard(c, e) < 0) {
         guard_free(c->guard);

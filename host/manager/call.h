@@ -64,8 +64,9 @@ struct call_body {
     size_t n_members;
 };
 
-/* What a client asks.  Borrowed until call_start() returns, except body and
- * members: those must stay until the sink's end (or call_cancel()). */
+/* What a client asks.  Borrowed until call_start() returns, except body,
+ * members and `translate`: those must stay until the sink's end (or
+ * call_cancel()). */
 struct call_request {
     int op;           /* PBAY_OP_* */
     bool stream;      /* the client wants a stream */
@@ -95,6 +96,11 @@ struct call_request {
     int64_t deadline_ms;  /* for the whole call; 0: the provider's own */
     const char *instance; /* not NULL: this provider, no routing */
 };
+
+/* request.c: a copy of all but the body, its members, `translate` and the
+ * fallbacks; false without memory. */
+bool call_request_copy(struct call_request *to, const struct call_request *from,
+                       struct arena *a);
 
 /* How the answer begins. */
 struct call_head {

@@ -31,6 +31,7 @@ host_sources += \
 	host/manager/pricing.c host/manager/pricing.h \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/report.c \
+	host/manager/request.c \
 	host/manager/retry.c host/manager/retry.h \
 	host/manager/route.c host/manager/route_order.c \
 	host/manager/router.c host/manager/router.h \

@@ -2,18 +2,25 @@
 /* Copies of what a sink is told, and telling them again. */
 #include "manager/tape.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 
-static struct tape_item *item_new(enum tape_kind kind)
+/* What an arena takes from the heap with its first piece, at least. */
+#define ARENA_COSTS 1024
+
+/* n: bytes of the member of the union, and of text behind it. */
+static struct tape_item *item_new(enum tape_kind kind, size_t n)
 {
-    struct tape_item *it = calloc(1, sizeof(*it));
+    size_t size = offsetof(struct tape_item, begin) + n;
+    struct tape_item *it = calloc(1, size);
 
     if (!it)
         return NULL;
     it->kind = kind;
+    it->size = size;
     arena_init(&it->arena, SIZE_MAX / 4); /* bounded by what is copied */
     return it;
 }
@@ -37,13 +44,25 @@ static bool dup(struct tape_item *it, pbay_str *s)
     return s->p != NULL;
 }
 
+/* The same behind the item. */
+static void move_text(char **to, pbay_str *s)
+{
+    if (!s->p)
+        return;
+    if (s->n)
+        memcpy(*to, s->p, s->n);
+    s->p = *to;
+    *to += s->n;
+}
+
 static struct tape_item *finish(struct tape_item *it, bool ok)
 {
     if (!ok) {
         tape_item_free(it);
         return NULL;
     }
-    it->size = sizeof(*it) + it->arena.used;
+    if (it->arena.used)
+        it->size += it->arena.used > ARENA_COSTS ? it->arena.used : ARENA_COSTS;
     return it;
 }
 
@@ -63,7 +82,7 @@ static bool dup_headers(struct tape_item *it, struct call_head *h)
 struct tape_item *tape_begin(const struct call_head *h,
                              const struct call_report *r)
 {
-    struct tape_item *it = item_new(TAPE_BEGIN);
+    struct tape_item *it = item_new(TAPE_BEGIN, sizeof(it->begin));
 
     if (!it)
         return NULL;
@@ -78,12 +97,15 @@ struct tape_item *tape_begin(const struct call_head *h,
 
 struct tape_item *tape_bytes(pbay_str raw)
 {
-    struct tape_item *it = item_new(TAPE_BYTES);
+    struct tape_item *it = item_new(TAPE_BYTES, sizeof(raw) + raw.n);
+    char *to;
 
     if (!it)
         return NULL;
     it->bytes = raw;
-    return finish(it, dup(it, &it->bytes));
+    to = (char *)(&it->bytes + 1);
+    move_text(&to, &it->bytes);
+    return it;
 }
 
 static bool dup_usage(struct tape_item *it, const pbay_usage **u)
@@ -102,29 +124,52 @@ static bool dup_usage(struct tape_item *it, const pbay_usage **u)
 
 struct tape_item *tape_event(const pbay_event *ev)
 {
-    struct tape_item *it = item_new(TAPE_EVENT);
+    struct tape_item *it =
+        item_new(TAPE_EVENT,
+                 sizeof(*ev) + ev->id.n + ev->name.n + ev->text.n + ev->json.n);
     pbay_event *to;
+    char *text;
 
     if (!it)
         return NULL;
     to = &it->event;
     *to = *ev;
     to->error = NULL; /* errors come as the end */
-    return finish(it, dup(it, &to->id) && dup(it, &to->name) &&
-                          dup(it, &to->text) && dup(it, &to->json) &&
-                          dup_usage(it, &to->usage));
+    text = (char *)(to + 1);
+    move_text(&text, &to->id);
+    move_text(&text, &to->name);
+    move_text(&text, &to->text);
+    move_text(&text, &to->json);
+    return finish(it, dup_usage(it, &to->usage));
 }
 
 struct tape_item *tape_end(const struct err *e, const struct call_report *r)
 {
-    struct tape_item *it = item_new(TAPE_END);
+    struct tape_item *it = item_new(TAPE_END, sizeof(it->end));
+    struct err *copy = NULL;
 
     if (!it)
         return NULL;
-    it->end.failed = e != NULL;
-    if (e)
-        it->end.err = *e;
-    return finish(it, call_report_copy(&it->end.report, r, &it->arena));
+    if (e) {
+        copy = arena_alloc(&it->arena, sizeof(*copy));
+        if (copy)
+            *copy = *e;
+    }
+    it->end.err = copy;
+    return finish(it, (copy || !e) &&
+                          call_report_copy(&it->end.report, r, &it->arena));
+}
+
+struct tape_item *tape_spare(struct err **err)
+{
+    struct tape_item *it = item_new(TAPE_END, sizeof(it->end));
+
+    if (!it)
+        return NULL;
+    it->end.err = *err = arena_alloc(&it->arena, sizeof(**err));
+    it->end.report.provider = "";
+    it->end.report.first_ms = -1;
+    return finish(it, *err != NULL);
 }
 
 void tape_tell(const struct tape_item *it, const struct call_sink *sink,
@@ -148,6 +193,6 @@ void tape_tell(const struct tape_item *it, const struct call_sink *sink,
         r = it->end.report;
         r.id = id;
         r.total_ms = waited_ms;
-        sink->end(arg, it->end.failed ? &it->end.err : NULL, &r);
+        sink->end(arg, it->end.err, &r);
     }
 }

@@ -28,11 +28,12 @@ struct tape_item {
         pbay_str bytes;
         pbay_event event;
         struct {
-            bool failed;
-            struct err err;
+            const struct err *err; /* NULL: it is complete */
             struct call_report report;
         } end;
     };
+    /* Of BYTES and EVENT: their text, beyond the member of the union, so that
+     * one of the thousands that a stream is made of costs what it has to. */
 };
 
 /* Copies; NULL without memory. */
@@ -41,6 +42,8 @@ struct tape_item *tape_begin(const struct call_head *h,
 struct tape_item *tape_bytes(pbay_str raw);
 struct tape_item *tape_event(const pbay_event *ev);
 struct tape_item *tape_end(const struct err *e, const struct call_report *r);
+/* An end that can be made a failure later, without memory: *err is its own. */
+struct tape_item *tape_spare(struct err **err);
 void tape_item_free(struct tape_item *it);
 /* Tell it to a sink, with the request id of the one who listens.  `id` must
  * stay for the callback. */

@@ -2,6 +2,7 @@
 """Answers that are shared: the exact response cache, and identical requests under
 way that get one answer.  What the upstream saw is counted."""
 import json
+import os
 import socket
 import threading
 import time
@@ -11,14 +12,14 @@ from harness import (DONE, SSE_HEAD, Host, Upstream, chat, chunked, completion,
                      send_stream, sse, until)
 
 
-def setting(cache="enabled = true;", top=""):
+def setting(cache="enabled = true;", top="", extra=""):
     up = Upstream()
     up.on("m")(lambda r, c: send_json(c, 200, completion(
         "answer %d" % len(posts(up)))))
     up.on("s")(lambda r, c: send_stream(c, good_stream()))
     up.on("broken")(lambda r, c: send_json(c, 500, {"error": {
         "message": "broken", "type": "server_error"}}))
-    return up, Host(providers=openai_at(up.url),
+    return up, Host(providers=openai_at(up.url, extra=extra),
                     top="cache: { %s };\n%s" % (cache, top))
 
 
@@ -128,6 +129,40 @@ def test_room():
         assert ask(host, text="0")[1] == "miss"
 
 
+def test_answers_of_many_pieces_are_kept():
+    """What counts is what they take, and a piece of a stream takes little."""
+    up, host = setting()
+    up.on("pieces")(lambda r, c: send_stream(c, [
+        delta(role="assistant", content="")] + [
+            delta("w%d " % i) for i in range(2000)] + [
+                delta(finish="stop"), DONE]))
+    body = {"model": "up/pieces", "max_tokens": 9, "stream": True,
+            "messages": [{"role": "user", "content": "hi"}]}
+    with up, host:
+        got = [host.post("/v1/messages", body) for _ in range(2)]
+        assert [g[1]["x-patchbay-cache"] for g in got] == ["miss", "hit"]
+        assert b"w1999 " in got[1][2] and got[0][2] == got[1][2]
+
+
+def memory(host):
+    with open("/proc/%d/status" % host.process.pid, encoding="ascii") as f:
+        return next(int(x.split()[1]) * 1024 for x in f
+                    if x.startswith("VmRSS"))
+
+
+def test_the_questions_are_not_kept():
+    """60 of 2 MiB each, and their answers fit."""
+    up, host = setting()
+    with up, host:
+        assert ask(host, text="x" * (2 << 20))[1] == "miss"
+        before = memory(host)
+        for n in range(60):
+            assert ask(host, text=str(n) + "x" * (2 << 20))[1] == "miss"
+        grown = memory(host) - before
+        if os.environ.get("PATCHBAY_SANITIZERS", "no") == "no":
+            assert grown < 48 << 20, grown
+
+
 def test_keys_do_not_share():
     import hashlib
     keys = "keys = ( %s );" % ", ".join(
@@ -173,12 +208,17 @@ class Held:
             return False
 
 
-def open_stream(host):
+def send_held(host, model="up/held", headers=b""):
     s = host.connect()
-    body = json.dumps(chat("up/held", stream=True)).encode()
+    body = json.dumps(chat(model, stream=True)).encode()
     s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: "
               b"close\r\nContent-Type: application/json\r\nContent-Length: %d"
-              b"\r\n\r\n" % len(body) + body)
+              b"\r\n%s\r\n" % (len(body), headers) + body)
+    return s
+
+
+def open_stream(host, headers=b""):
+    s = send_held(host, headers=headers)
     got = b""
     while b"one " not in got:
         piece = s.recv(4096)
@@ -223,6 +263,53 @@ def test_one_who_leaves_harms_nobody():
                 got += read_all(s)
                 assert b"two" in got and b"[DONE]" in got
             assert len(posts(up)) == 1
+
+
+def test_the_first_one_leaves_between_attempts():
+    """What it has said in its headers goes out all the same."""
+    up, host = setting("coalesce = true;", extra="retry: { max_attempts = 2; "
+                       'backoff = "1ms"; };')
+    asked, go = threading.Event(), threading.Event()
+
+    def twice(req, conn):
+        if not asked.is_set():
+            asked.set()
+            go.wait(30)
+            return send_json(conn, 503, {"error": {"message": "not now"}})
+        return send_stream(conn, good_stream())
+    up.on("twice")(twice)
+    beta = b"b" * 1000
+    with up, host:
+        first = send_held(host, "up/twice", b"OpenAI-Beta: %s\r\n" % beta)
+        assert asked.wait(30)
+        second = send_held(host, "up/twice", b"OpenAI-Beta: %s\r\n" % beta)
+        until(lambda: host.control("status")["cache"]["joined"] == 1, "the second one")
+        first.close()
+        until(lambda: host.control("status")["connections"] == 1, "the first to be gone")
+        go.set()
+        assert b"[DONE]" in read_all(second)
+        assert [r.headers["openai-beta"] for r in posts(up)] == [
+            beta.decode()] * 2
+
+
+def test_each_has_his_own_deadline():
+    up, host, held = crowd()
+    with up, host:
+        hasty, got = open_stream(host, b"x-patchbay-deadline: 500ms\r\n")
+        patient, patient_got = open_stream(host)
+        late, late_got = open_stream(host, b"x-patchbay-deadline: 700ms\r\n")
+        for s, g in ((hasty, got), (late, late_got)):
+            g += read_all(s)
+            assert b"deadline_exceeded" in g and b"[DONE]" not in g, g
+        assert len(posts(up)) == 1
+        held.go.set()
+        patient_got += read_all(patient)
+        assert b"two" in patient_got and b"[DONE]" in patient_got
+        # One that is alone with his ends the call.
+        held.go.clear()
+        last, got = open_stream(host, b"x-patchbay-deadline: 500ms\r\n")
+        assert b"deadline_exceeded" in got + read_all(last)
+        assert held.ended.wait(20)
 
 
 def test_the_last_one_ends_it():
