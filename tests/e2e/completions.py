@@ -62,7 +62,7 @@ def test_what_goes_up_and_what_comes():
                                  "finish_reason": "stop"}]
         assert r["usage"] == {"prompt_tokens": 3, "completion_tokens": 2,
                               "total_tokens": 5}
-        sent = up.requests[-1]
+        sent = up.last()
         assert sent.path == "/v1/chat/completions"
         assert sent.json["messages"] == [{"role": "user",
                                           "content": "Say hello"}]

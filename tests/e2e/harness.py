@@ -307,6 +307,11 @@ class Upstream:
             self.open -= 1
             f.close()
 
+    def last(self):
+        """The newest request, but for lists of models and the like: the host
+        asks for those by itself, at any time."""
+        return [r for r in self.requests if r.method != "GET"][-1]
+
     def __enter__(self):
         self.thread.start()
         return self

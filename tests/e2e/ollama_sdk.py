@@ -358,7 +358,7 @@ def passed(stream, name=b"ollama/llama3"):
     model."""
     status, headers, body = post("/api/chat", REQUEST % (stream, name))
     assert status == 200, body
-    sent = ollama.requests[-1]
+    sent = ollama.last()
     assert sent.body == REQUEST % (stream, b"llama3"), sent.body
     assert sent.path == "/api/chat"
     return headers, body

@@ -180,7 +180,7 @@ def test_whole():
     assert reply["usage"]["prompt_tokens"] == 115
     assert reply["usage"]["completion_tokens"] == 42
     assert reply["usage"]["prompt_tokens_details"]["cached_tokens"] == 100
-    sent = up.requests[-1]
+    sent = up.last()
     assert sent.headers["x-api-key"] == KEY
     assert "authorization" not in sent.headers
     assert sent.headers["anthropic-version"] == "2026-10-21"
@@ -224,7 +224,7 @@ def test_round_trip_of_tools():
                 {"role": "tool", "tool_call_id": "toolu_2", "content": "13"}]
     good({"model": "claude/claude-sonnet-5", "messages": messages,
           "tools": TOOLS})
-    sent = up.requests[-1].json
+    sent = up.last().json
     assert sent["system"] == [{"type": "text", "text": "Be brief."}]
     assert [m["role"] for m in sent["messages"]] == \
         ["user", "assistant", "user"]
@@ -243,7 +243,7 @@ def test_image_and_schema():
             {"type": "image_url", "image_url": {
                 "url": "data:image/png;base64," + "QUJD" * 100000}},
             {"type": "text", "text": "What?"}]}]})
-    sent = up.requests[-1].json
+    sent = up.last().json
     source = sent["messages"][0]["content"][0]["source"]
     assert source["media_type"] == "image/png"
     assert source["data"] == "QUJD" * 100000
@@ -256,8 +256,8 @@ def test_thinking():
                          reasoning_effort="high"))
     assert joined(events, "reasoning_content") == "Hm."
     assert joined(events) == "So."
-    assert up.requests[-1].json["thinking"]["type"] == "adaptive"
-    assert up.requests[-1].json["output_config"] == {"effort": "high"}
+    assert up.last().json["thinking"]["type"] == "adaptive"
+    assert up.last().json["output_config"] == {"effort": "high"}
 
 
 def test_signed_thoughts_come_back():
@@ -271,7 +271,7 @@ def test_signed_thoughts_come_back():
     said = {"role": "assistant", "content": "So.", "patchbay_blocks": signed}
     good({"model": "claude/claude-sonnet-5", "messages": ask["messages"] + [
         said, {"role": "user", "content": "go on"}]})
-    assert up.requests[-1].json["messages"][1]["content"][0] == signed[0]
+    assert up.last().json["messages"][1]["content"][0] == signed[0]
 
 
 def test_errors():
@@ -302,7 +302,7 @@ def test_stream_that_breaks():
 
 def test_configuration():
     good(chat("older/claude-opus-4-6", temperature=0.2))
-    sent = up.requests[-1]
+    sent = up.last()
     assert sent.headers["anthropic-version"] == "2023-06-01"
     assert sent.headers["authorization"] == "Bearer " + KEY
     assert "x-api-key" not in sent.headers
@@ -313,7 +313,7 @@ def test_configuration():
         status, headers, reply = host.post("/v1/chat/completions", chat(
             "older/claude-opus-4-6", seed=7, n=2, stream=stream))
         assert status == 200, reply
-        assert "seed" not in up.requests[-1].json
+        assert "seed" not in up.last().json
         told = headers["x-patchbay-warning"].split("\n")
         assert len(told) == 2, told
         assert sorted(t.split(":")[0] for t in told) == ["n", "seed"], told
@@ -321,9 +321,9 @@ def test_configuration():
 
 def test_limit_of_one_model():
     good(chat("older/claude-haiku-4-5"))
-    assert up.requests[-1].json["max_tokens"] == 4096
+    assert up.last().json["max_tokens"] == 4096
     good(chat("older/claude-haiku-4-5", max_tokens=7))
-    assert up.requests[-1].json["max_tokens"] == 7
+    assert up.last().json["max_tokens"] == 7
 
 
 def test_example_file():
@@ -377,7 +377,7 @@ def test_claudes_own_dialect_is_passed_through():
         "anthropic-version": "2023-06-01", "anthropic-beta": "c-3"})
     assert status == 200, reply
     assert json.loads(reply) == message([{"type": "text", "text": "Hello"}])
-    sent = up.requests[-1]
+    sent = up.last()
     assert b'"a_new_field": {"x": [1, 2.5]}' in sent.body
     assert sent.json["model"] == "claude-sonnet-5"
     assert sent.headers["anthropic-version"] == "2023-06-01"
@@ -390,7 +390,7 @@ def test_betas_of_client_and_configuration():
         "/v1/messages", native(model="older/claude-opus-4-6"),
         {"anthropic-version": "2026-10-21", "anthropic-beta": "c-3"})
     assert status == 200, reply
-    sent = up.requests[-1].headers
+    sent = up.last().headers
     assert sent["anthropic-version"] == "2026-10-21"
     assert sent["anthropic-beta"] == "a-1,b-2,c-3"
 

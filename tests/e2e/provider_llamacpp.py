@@ -115,7 +115,7 @@ def test_whole_answer_as_it_is():
     assert status == 200, body
     assert json.loads(body)["timings"] == TIMINGS
     assert headers["x-patchbay-provider"] == "llama"
-    sent = up.requests[-1]
+    sent = up.last()
     assert sent.json["top_k"] == 40 and sent.json["grammar"] == "root"
     assert sent.json["model"] == "tiny"
 
@@ -147,8 +147,8 @@ def test_a_chosen_tool():
     choice = {"type": "function", "function": {"name": "bbb"}}
     status, _, body = ask(chat("llama/tiny", tools=TOOLS, tool_choice=choice))
     assert status == 200, body
-    assert up.requests[-1].json["tools"] == TOOLS[1:]
-    assert up.requests[-1].json["tool_choice"] == "required"
+    assert up.last().json["tools"] == TOOLS[1:]
+    assert up.last().json["tool_choice"] == "required"
     choice["function"]["name"] = "ccc"
     status, e = refusal(chat("llama/tiny", tools=TOOLS, tool_choice=choice))
     assert status == 400 and e["param"] == "tool_choice", e
@@ -162,7 +162,7 @@ def test_what_it_would_ignore():
     assert len(up.requests) == n, "it went up all the same"
     status, _, body = ask(chat("dropping/tiny", web_search_options={}))
     assert status == 200, body
-    assert "web_search_options" not in up.requests[-1].json
+    assert "web_search_options" not in up.last().json
 
 
 def test_errors():

@@ -172,7 +172,7 @@ def test_streamed_and_whole_are_the_same():
     assert whole["usage"]["completion_tokens"] == 29
     ends = [c["choices"][0]["finish_reason"] for c in chunks if c["choices"]]
     assert ends[-1] == whole["choices"][0]["finish_reason"] == "stop"
-    assert up.requests[-1].headers["authorization"] == "Bearer " + KEY
+    assert up.last().headers["authorization"] == "Bearer " + KEY
 
 
 def test_tools_there_and_back():
@@ -192,7 +192,7 @@ def test_tools_there_and_back():
         for c in calls]
     status, _, answered = ask(body)
     assert status == 200, answered
-    sent = up.requests[-1].json["messages"]
+    sent = up.last().json["messages"]
     assert sent[1]["tool_calls"][1]["function"]["arguments"] == {
         "city": "Zürich"}
     assert sent[3] == {"role": "tool", "content": "12", "tool_name": "get_w",
@@ -211,7 +211,7 @@ def test_what_goes_up():
             {"type": "image_url", "image_url": {
                 "url": "data:image/png;base64," + PNG}}]}]})
     assert status == 200, body
-    sent = up.requests[-1].json
+    sent = up.last().json
     assert sent["messages"] == [{"role": "user", "content": "?",
                                  "images": [PNG]}]
     assert sent["format"] == schema and sent["think"] == "low"
@@ -220,8 +220,8 @@ def test_what_goes_up():
     assert sent["keep_alive"] == "30m" and sent["stream"] is False
     status, _, body = ask(chat("tuned/other"))
     assert status == 200, body
-    assert up.requests[-1].json["options"]["num_ctx"] == 512
-    assert up.requests[-1].json["keep_alive"] == -1
+    assert up.last().json["options"]["num_ctx"] == 512
+    assert up.last().json["keep_alive"] == -1
 
 
 def test_from_anthropics_api():
@@ -243,7 +243,7 @@ def test_from_anthropics_api():
     assert reply["content"][-1]["text"] == "Hello", reply
     assert reply["stop_reason"] == "end_turn"
     assert reply["usage"]["output_tokens"] == 29
-    sent = up.requests[-1].json
+    sent = up.last().json
     assert sent["messages"][0] == {"role": "system", "content": "s"}
     assert sent["messages"][2]["tool_calls"][0]["function"]["arguments"] == {
         "city": "Bern"}
@@ -257,7 +257,7 @@ def test_a_large_picture():
         {"role": "user", "content": [{"type": "image_url", "image_url": {
             "url": "data:image/png;base64," + data}}]}]})
     assert status == 200, body
-    assert up.requests[-1].json["messages"][0]["images"] == [data]
+    assert up.last().json["messages"][0]["images"] == [data]
 
 
 def test_what_it_has_not():
@@ -275,7 +275,7 @@ def test_what_it_has_not():
     assert len(up.requests) == n, "it went up all the same"
     status, _, body = ask(chat("tuned/llama3", logit_bias={"1": 1}))
     assert status == 200, body
-    assert "logit_bias" not in up.requests[-1].json
+    assert "logit_bias" not in up.last().json
     assert "dropped: Ollama cannot weigh single tokens" in host.errors()
 
 

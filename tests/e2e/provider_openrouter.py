@@ -154,7 +154,7 @@ def test_whole_answer_and_what_goes_up():
     assert reply["usage"] == USAGE and reply["provider"] == "P"
     assert reply["choices"][0]["native_finish_reason"] == "end_turn"
     assert headers["x-patchbay-provider"] == "openrouter"
-    sent = up.requests[-1]
+    sent = up.last()
     assert sent.json == chat(
         "anthropic/claude-x", models=["a/b"], provider={"order": ["P"]},
         plugins=[{"id": "web"}], transforms=["middle-out"],
@@ -166,7 +166,7 @@ def test_stream_as_it_is_with_its_usage():
     before = host.counters("openrouter")
     status, _, body = ask(chat("openrouter/anthropic/claude-x", True))
     assert status == 200, body
-    assert "stream_options" not in up.requests[-1].json
+    assert "stream_options" not in up.last().json
     events = sse(body)
     assert events[-1] == "[DONE]"
     chunks = [json.loads(e) for e in events[:-1]]
@@ -183,7 +183,7 @@ def test_preferences_and_attribution_of_an_instance():
     status, _, body = ask(chat("prefs/anthropic/claude-x",
                                provider={"sort": "latency"}))
     assert status == 200, body
-    sent = up.requests[-1]
+    sent = up.last()
     assert sent.json["provider"] == {
         "sort": "latency", "order": ["a", "b"], "allow_fallbacks": False,
         "data_collection": "deny", "max_price": {"prompt": 1.5}}, sent.json
@@ -223,7 +223,7 @@ def test_blocks_come_back_through_anthropics_dialect():
                         ask_me]
     status, headers, reply = host.post("/v1/messages", body)
     assert status == 200, reply
-    sent = up.requests[-1].json["messages"][1]
+    sent = up.last().json["messages"][1]
     assert sent["reasoning_details"] == [
         {"type": "reasoning.text", "text": "hm", "index": 0}], sent
     assert "patchbay_blocks" not in sent
@@ -235,7 +235,7 @@ def test_embeddings():
         "model": "openrouter/openai/text-embedding-3-small", "input": "a"})
     assert status == 200, body
     assert json.loads(body)["data"][0]["embedding"] == [0.5, 1]
-    assert up.requests[-1].json["model"] == "openai/text-embedding-3-small"
+    assert up.last().json["model"] == "openai/text-embedding-3-small"
 
 
 def test_models_with_prices():

@@ -136,7 +136,7 @@ def test_aliases_and_their_errors():
            '{ name = "lost"; model = "nowhere-m"; } );')
     with Setting(top) as s:
         assert s.by("fast") == "b"
-        assert s.ups["b"].requests[-1].json["model"] == "b-m"
+        assert s.ups["b"].last().json["model"] == "b-m"
         status, _, reply = s.ask("lost")
         assert status == 404 and b"nowhere-m" in reply
 

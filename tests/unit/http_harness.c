@@ -48,6 +48,7 @@ static void note_most(struct harness *h, size_t backlog)
     pthread_mutex_lock(&h->lock);
     if (backlog > h->most_backlog)
         h->most_backlog = backlog;
+    pthread_cond_broadcast(&h->changed);
     pthread_mutex_unlock(&h->lock);
 }
 
