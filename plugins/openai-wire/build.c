@@ -163,6 +163,92 @@ static void edit_names(const struct openai *o, const pbay_request *req,
         rename_member(req, e, "seed", "random_seed");
 }
 
+/* One word to stop at, for servers that take nothing but a list. */
+static pbay_rc edit_stop(struct openai *o, struct call *c,
+                         const pbay_request *req, struct edits *e)
+{
+    void *with[2] = {o, c};
+    pbay_out w = {.grow = oai_grow, .arg = with};
+    pbay_str value = find(req, "stop");
+
+    if (!o->stop_list || pbay_json_type(value) != 's')
+        return PBAY_OK;
+    pbay_out_cstr(&w, "[");
+    pbay_out_raw(&w, value);
+    pbay_out_cstr(&w, "]");
+    oai_edit(e, OA("stop"), (pbay_str){w.p, w.n});
+    return w.failed ? PBAY_NOMEM : PBAY_OK;
+}
+
+static int ends(pbay_str s, const char *suffix)
+{
+    size_t n = strlen(suffix);
+
+    return s.n >= n && memcmp(s.p + s.n - n, suffix, n) == 0;
+}
+
+/* Does the member ask for nothing that would not be so without it? */
+static int asks_nothing(pbay_str name, pbay_str value)
+{
+    pbay_str first;
+    size_t pos = 0;
+
+    switch (pbay_json_type(value)) {
+    case '0':
+        return 1;
+    case 'b':
+        return !pbay_json_true(value);
+    case 'a':
+    case 'o':
+        return !pbay_json_next(value, &pos, NULL, &first);
+    case 'n':
+        return (equal(name, OA("n")) && equal(value, OA("1"))) ||
+               (ends(name, "_penalty") && equal(value, OA("0")));
+    default:
+        return 0;
+    }
+}
+
+static pbay_rc lacking(struct openai *o, struct call *c, pbay_str name)
+{
+    pbay_event ev = {.type = PBAY_EV_WARNING,
+                     .name = name,
+                     .text = PBAY_LIT("left out: the provider refuses it")};
+    char text[192] = "", param[OAI_LACKS_LENGTH + 1] = "";
+    pbay_out w = {.p = text, .room = sizeof text - 1};
+
+    if (o->drop)
+        return oai_emit(o, c, &ev);
+    memcpy(param, name.p, name.n);
+    pbay_out_cstr(&w, "this provider refuses ");
+    pbay_out_raw(&w, name);
+    pbay_out_cstr(&w, "; leave it out, or set unsupported = \"drop\" for this "
+                      "provider");
+    c->failed = 1;
+    return pbay_fail(o->host, c->call, PBAY_E_INVALID, param, text);
+}
+
+/* Members that the server refuses (key lacks). */
+static pbay_rc edit_lacks(struct openai *o, struct call *c,
+                          const pbay_request *req, struct edits *e)
+{
+    pbay_str item;
+    size_t pos = 0;
+    pbay_rc rc = PBAY_OK;
+
+    while (rc == PBAY_OK && pbay_json_next(o->lacks, &pos, NULL, &item)) {
+        pbay_str name = {item.p + 1, item.n - 2};
+        for (size_t i = 0; i < req->n_members; i++) {
+            if (!equal(req->members[i].k, name))
+                continue;
+            oai_edit(e, name, (pbay_str){NULL, 0});
+            if (!asks_nothing(name, req->members[i].v))
+                rc = lacking(o, c, name);
+        }
+    }
+    return rc;
+}
+
 /* ---------------------------------------------------------------- exchange */
 
 /* Names of a client's headers that are ours to set, or concern only us. */
@@ -258,7 +344,11 @@ static pbay_rc build_chat(struct openai *o, struct call *c,
     if (rc != PBAY_OK)
         return rc;
     edit_names(o, req, &e);
-    rc = oai_edit_blocks(o, c, req, &e);
+    rc = edit_stop(o, c, req, &e);
+    if (rc == PBAY_OK)
+        rc = edit_lacks(o, c, req, &e);
+    if (rc == PBAY_OK)
+        rc = oai_edit_messages(o, c, req, &e);
     if (rc != PBAY_OK)
         return rc;
     x->framing =

@@ -12,6 +12,7 @@ openai_wire_sources = \
 	plugins/openai-wire/emit.c \
 	plugins/openai-wire/feed.c \
 	plugins/openai-wire/items.c \
+	plugins/openai-wire/messages.c \
 	plugins/openai-wire/usage.c
 
 noinst_LTLIBRARIES += plugins/openai-wire/libopenai-wire.la

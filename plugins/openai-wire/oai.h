@@ -18,6 +18,14 @@ enum {
     LIMIT_AS_IS
 };
 
+/* What becomes of reasoning in earlier answers (key reasoning_echo). */
+enum {
+    ECHO_AS_IS,
+    ECHO_CONTENT,
+    ECHO_REASONING,
+    ECHO_NONE
+};
+
 struct openai;
 struct call;
 struct choice;
@@ -69,6 +77,12 @@ struct openai {
     int reasoning_extra; /* usage_output = "without_reasoning" */
     int native_stop;     /* the stop's word is native_finish_reason */
     int details;         /* reasoning_details are understood and sent back */
+    int plain_roles;     /* developer_role = "system" */
+    int short_ids;       /* tool_ids = "mistral" */
+    int echo;            /* reasoning_echo: ECHO_* */
+    int stop_list;       /* stop_form = "list" */
+    int drop;            /* unsupported = "drop" */
+    pbay_str lacks;      /* JSON: members of a chat that the server refuses */
     pbay_str cost_currency;
 };
 
@@ -127,6 +141,12 @@ int oai_take_word(pbay_str config, const char *name, const char *const *words);
 /* Nonzero, and a line in the log, if it cannot be sent as a header. */
 int oai_bad_header(const pbay_host *host, const char *name, pbay_str value);
 
+/* How the server's chats differ; PBAY_FAIL, and a line in the log, for what
+ * cannot be. */
+pbay_rc oai_take_quirks(struct openai *o, pbay_str config);
+#define OAI_LACKS_MAX    12
+#define OAI_LACKS_LENGTH 48 /* of a name */
+
 /* --- build.c */
 pbay_rc oai_build(struct openai *o, struct call *c, const pbay_request *req,
                   pbay_exchange *x);
@@ -140,9 +160,17 @@ void oai_get(pbay_exchange *x, pbay_str path);
 /* For pbay_out.grow: memory of the call; arg is {o, c}. */
 char *oai_grow(void *arg, char *old, size_t n, size_t room);
 
+/* --- messages.c: messages as the server wants them */
+pbay_rc oai_edit_messages(struct openai *o, struct call *c,
+                          const pbay_request *req, struct edits *e);
+
 /* --- blocks.c: what an earlier answer gave to bring back */
-pbay_rc oai_edit_blocks(struct openai *o, struct call *c,
-                        const pbay_request *req, struct edits *e);
+/* Thinking that a dialect only showed: nobody signed it, nobody needs it. */
+int oai_is_shown(pbay_str block);
+/* Those that this provider takes, as a member of the message that is written;
+ * *any: it has members already.  How many were left out. */
+unsigned oai_put_blocks(const struct openai *o, pbay_out *w, pbay_str blocks,
+                        int has_details, int *any);
 
 /* --- feed.c */
 pbay_rc oai_head(struct openai *o, struct call *c, pbay_head *head);

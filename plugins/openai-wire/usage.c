@@ -74,6 +74,7 @@ enum {
     U_HIT,
     U_CACHED,
     U_COST,
+    U_TICKS,
     U_FIELDS
 };
 static const pbay_str usage_names[U_FIELDS] = {
@@ -88,6 +89,7 @@ static const pbay_str usage_names[U_FIELDS] = {
     PBAY_LIT("prompt_cache_hit_tokens"), /* DeepSeek */
     PBAY_LIT("num_cached_tokens"),       /* Mistral */
     PBAY_LIT("cost"),
+    PBAY_LIT("cost_in_usd_ticks"), /* xAI */
 };
 
 enum {
@@ -101,6 +103,19 @@ static const pbay_str detail_names[D_FIELDS] = {
     PBAY_LIT("cache_write_tokens"),
     PBAY_LIT("reasoning_tokens"),
 };
+
+/* xAI's ticks say what they are: 1e-10 US dollars each
+ * (https://docs.x.ai/developers/cost-tracking). */
+static void ticks(pbay_usage *u, pbay_str v)
+{
+    int64_t n;
+
+    if (pbay_json_type(v) != 'n' || pbay_json_i64(v, &n) < 0 || n < 0)
+        return;
+    u->cost_nano = n / 10 + (n % 10 >= 5);
+    memcpy(u->currency, "USD", 3);
+    u->known |= PBAY_U_COST;
+}
 
 static void cost(const struct openai *o, pbay_usage *u, pbay_str v)
 {
@@ -134,8 +149,8 @@ pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage)
     take(&u, PBAY_U_CACHE_READ, &u.cache_read, f[U_CACHED]);
     take(&u, PBAY_U_CACHE_WRITE, &u.cache_write, in[D_WRITE]);
     take(&u, PBAY_U_REASONING, &u.reasoning, out[D_REASONING]);
-    /* xAI's chats: output without reasoning; cached tokens over the prompt's come on
-     * top of it. */
+    /* xAI's chats: output without reasoning; cached tokens over the prompt's
+     * come on top of it. */
     if (o->reasoning_extra && !c->other_form && (u.known & PBAY_U_OUTPUT) &&
         (u.known & PBAY_U_REASONING))
         u.output += u.reasoning;
@@ -143,5 +158,7 @@ pbay_rc oai_usage(struct openai *o, struct call *c, pbay_str usage)
         u.cache_read > u.input)
         u.input += u.cache_read;
     cost(o, &u, f[U_COST]);
+    if (!(u.known & PBAY_U_COST))
+        ticks(&u, f[U_TICKS]);
     return u.known ? oai_emit(o, c, &ev) : PBAY_OK;
 }

@@ -84,6 +84,23 @@
          "of all, for servers without such a page") "," \
     WORD("usage_output", "\"total\",\"without_reasoning\"", "total", \
          "Whether completion_tokens counts reasoning; xAI leaves it out") "," \
+    WORD("developer_role", "\"as-is\",\"system\"", "as-is", \
+         "What becomes of messages of the role developer; system for " \
+         "servers that know no such role") "," \
+    WORD("tool_ids", "\"as-is\",\"mistral\"", "as-is", \
+         "Ids of tool calls that another provider made. mistral: nine " \
+         "letters and digits, the same ones for the same id") "," \
+    WORD("reasoning_echo", "\"as-is\",\"reasoning_content\"," \
+         "\"reasoning\",\"none\"", "as-is", \
+         "Reasoning of earlier answers on its way back. reasoning_content " \
+         "or reasoning: under this name (DeepSeek refuses the results of " \
+         "tools without the first); none: left out") "," \
+    WORD("stop_form", "\"as-is\",\"list\"", "as-is", \
+         "What stop may be; list: a single word becomes a list of one, for " \
+         "Together") "," \
+    KEY("lacks", "strings", "", \
+        "Members of a chat that the server refuses, such as logprobs; see " \
+        "unsupported") "," \
     KEY("cost_currency", "string", "", \
         "Currency (three letters, USD) of usage.cost where a server reports " \
         "one; without it the figure is ignored") "," \
@@ -109,8 +126,9 @@
          "Summary of its reasoning that is asked for where a chat with " \
          "reasoning_effort goes by the Responses API") "," \
     WORD("unsupported", "\"refuse\",\"drop\"", "refuse", \
-         "What to do with what the Responses API has not, where every chat " \
-         "goes by it: refuse the request, or leave it out with a warning")
+         "What to do with members that lacks names, and with what the " \
+         "Responses API has not where every chat goes by it: refuse the " \
+         "request, or leave them out with a warning")
 
 #define MANIFEST \
     "{\"abi\":\"0.1\",\"id\":\"openai\",\"version\":\"0.1.0\"," \

@@ -62,13 +62,6 @@ static pbay_rc configure(struct openai_own *own, pbay_str config)
 {
     struct openai *o = &own->o;
     static const char *const ways[] = {"pass", "all", "none", NULL};
-    static const char *const fields[] = {
-        "auto", "max_tokens", "max_completion_tokens", "as-is", NULL};
-    static const char *const seeds[] = {"seed", "random_seed", NULL};
-    static const char *const ends[] = {"done", "finish", NULL};
-    static const char *const lookups[] = {"get", "list", NULL};
-    static const char *const outputs[] = {"total", "without_reasoning", NULL};
-    pbay_str v = pbay_json_get(config, "stream_options");
 
     for (size_t i = 0; i < STRINGS; i++) {
         pbay_str *s = string_at(o, i);
@@ -83,15 +76,8 @@ static pbay_rc configure(struct openai_own *own, pbay_str config)
                      OA("cost_currency must be three letters, such as USD"));
         return PBAY_FAIL;
     }
-    o->stream_options = pbay_json_type(v) != 'b' || pbay_json_true(v);
-    o->max_tokens_field = oai_take_word(config, "max_tokens_field", fields);
-    o->random_seed = oai_take_word(config, "seed_field", seeds);
-    o->end_at_finish = oai_take_word(config, "end_mark", ends);
-    o->lookup_in_list = oai_take_word(config, "model_lookup", lookups);
-    o->reasoning_extra = oai_take_word(config, "usage_output", outputs);
     own->responses = oai_take_word(config, "responses_api", ways);
-    own->drop = pbay_json_is(pbay_json_get(config, "unsupported"), "drop");
-    return PBAY_OK;
+    return oai_take_quirks(o, config);
 }
 
 static void destroy(void *inst)
@@ -100,6 +86,7 @@ static void destroy(void *inst)
 
     for (size_t i = 0; i < STRINGS; i++)
         free((void *)(uintptr_t)string_at(o, i)->p);
+    free((void *)(uintptr_t)o->lacks.p);
     free(o);
 }
 

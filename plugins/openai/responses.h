@@ -20,7 +20,6 @@ struct openai_own {
     pbay_str responses_path;
     pbay_str summary; /* reasoning_summary; "none": not asked for */
     int responses;    /* RS_* */
-    int drop;         /* unsupported = "drop" */
 };
 
 /* --- responses_body.c */

@@ -87,7 +87,7 @@ static void unsupported(struct body *b, const char *param)
 {
     char text[256];
 
-    if (b->own->drop) {
+    if (b->own->o.drop) {
         warn(b, param, "left out: the Responses API has nothing like it");
         return;
     }

@@ -40,6 +40,7 @@ e2e_py = \
 	tests/e2e/prices.py \
 	tests/e2e/properties.py \
 	tests/e2e/provider_claude.py \
+	tests/e2e/provider_examples.py \
 	tests/e2e/provider_llamacpp.py \
 	tests/e2e/provider_ollama.py \
 	tests/e2e/provider_openrouter.py \
