@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/tokens.h"
 #include "manager/count.h"
+#include "manager/embed.h"
 #include <patchbay/json.h>
 
 static void put_text(struct buf *b, const char *name, pbay_str v)
@@ -324,6 +325,8 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
         .key_name = STR("control"),
         .instance = provider,
     };
+    const struct call_sink *sink = test ? &test_sink : &event_sink;
+    int split;
     struct err e;
 
     ctl_new_id(c);
@@ -335,8 +338,12 @@ void ctl_call(struct ctl_conn *c, int op, const char *provider,
     }
     if (!take_body(c, body, &r))
         return;
-    c->call = call_start(&c->host->control_seat->manager, &r,
-                         test ? &test_sink : &event_sink, c, &e);
+    split = embed_start(&c->host->control_seat->manager, &r, sink, c, &c->split,
+                        &e);
+    if (split > 0)
+        return;
+    if (split == 0)
+        c->call = call_start(&c->host->control_seat->manager, &r, sink, c, &e);
     if (!c->call && !estimate(c, &e) && !ctl_moderate(c, &e))
         ctl_error(c, &e);
 }

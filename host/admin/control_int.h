@@ -9,6 +9,7 @@
 #include "admin/host_int.h"
 #include "base/buf.h"
 
+struct embed_split;
 struct model_wish;
 struct call_report;
 struct ctl_text;
@@ -28,6 +29,7 @@ struct ctl_conn {
     /* the request under way */
     bool busy;
     struct call *call;
+    struct embed_split *split; /* in its place: a large embedding */
     int op; /* of it */
     struct ctl_session *session; /* of the verb "http" */
     struct listing_job *listing;

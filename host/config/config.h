@@ -74,6 +74,12 @@ struct cfg_limits {
     int64_t concurrent;       /* at once */
 };
 
+/* How many inputs one embedding request may have; see manager/embed.h. */
+struct cfg_embeddings {
+    int64_t max_inputs, max_tokens; /* in force; 0: no bound */
+    int64_t concurrent;             /* parts of one request at once */
+};
+
 /* A client's key.  Only the SHA-256 of it is kept. */
 struct cfg_client_key {
     char *name;
@@ -188,6 +194,7 @@ struct cfg_provider {
     struct cfg_timeouts timeouts;
     struct cfg_retry retry;
     struct cfg_limits limits, model_limits; /* its own; each model's */
+    struct cfg_embeddings embeddings;
     size_t max_reply, max_record, call_memory;
     /* What it costs: rows of its section; else its list's; else, NULL, the
      * price list says nothing of it. */

@@ -27,6 +27,20 @@ static void read_retry(const struct section *outer, struct cfg_provider *p)
     p->retry.max_ms = section_int(&s, "max_backoff");
 }
 
+static void read_embeddings(const struct section *outer, struct cfg_provider *p)
+{
+    struct section s = section_sub(outer, "embedding_limits");
+    const struct manifest *m = p->manifest;
+    section_check_names(&s, NULL);
+    p->embeddings.max_inputs = section_int(&s, "max_inputs");
+    p->embeddings.max_tokens = section_int(&s, "max_tokens");
+    p->embeddings.concurrent = section_int(&s, "concurrent");
+    if (!p->embeddings.max_inputs && m)
+        p->embeddings.max_inputs = m->embed_inputs;
+    if (!p->embeddings.max_tokens && m)
+        p->embeddings.max_tokens = m->embed_tokens;
+}
+
 static void read_tls(const struct section *outer, struct cfg_provider *p)
 {
     struct section s = section_sub(outer, "tls");
@@ -206,6 +220,7 @@ void provider_reach(const struct section *s, struct cfg_provider *p)
     read_retry(s, p);
     read_limits(s, "limits", &p->limits);
     read_limits(s, "model_limits", &p->model_limits);
+    read_embeddings(s, p);
     read_tls(s, p);
     read_proxy(s, p);
     read_headers(s, p);

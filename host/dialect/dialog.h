@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "dialect/dialect.h"
 #include "manager/cache.h"
+#include "manager/embed.h"
 #include "manager/listing.h"
 
 struct dialog;
@@ -58,6 +59,7 @@ struct dialog {
     struct call *call;
     struct cache_hold shared; /* in place of call, when answers are shared */
     struct listing_job *listing;
+    struct embed_split *split; /* in place of call, a large embedding */
     char id[40]; /* request id */
     pbay_str key_name;
     unsigned rights;           /* RIGHT_*, of whoever asks */

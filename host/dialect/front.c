@@ -72,6 +72,8 @@ static void on_end(struct http_req *req, bool ok)
     }
     if (x->drop)
         x->drop(x);
+    embed_cancel(x->split);
+    x->split = NULL;
     cache_leave(&x->shared);
     listing_forget(x->listing);
     x->listing = NULL;
@@ -203,7 +205,10 @@ static int start(struct dialog *x, const struct call_request *r,
 {
     struct manager *m = x->d->manager;
     const struct cfg_cache *p = m->current ? &m->current->cfg->cache : NULL;
+    int rc = embed_start(m, r, sink, x, &x->split, e);
 
+    if (rc)
+        return rc < 0 ? -1 : 0;
     if (m->cache && p && (p->store || p->join) && cache_fits(r->op) &&
         !cache_control(x, "no-store"))
         return cache_ask(m->cache, p, cache_control(x, "no-cache"), m, r, sink,

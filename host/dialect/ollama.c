@@ -236,7 +236,12 @@ int ol_try(struct dialog *x, const char *instance, const struct call_sink *sink,
         .key_name = x->key_name,
         .instance = instance,
     };
+    int rc;
 
+    sink = dl_inside_sink(x, sink);
+    rc = embed_start(x->d->manager, &r, sink, x, &x->split, e);
+    if (rc)
+        return rc < 0 ? -1 : 0;
     x->call = call_start(x->d->manager, &r, sink, x, e);
     return x->call ? 0 : -1;
 }

@@ -13,6 +13,8 @@ host_sources += \
 	host/manager/chats.c host/manager/chats.h \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \
+	host/manager/embed.c \
+	host/manager/embed.h \
 	host/manager/exchange.c host/manager/exchange.h \
 	host/manager/compare.c \
 	host/manager/compare.h \

@@ -16,9 +16,9 @@
 #define MANIFEST_DEPTH 8
 
 static const char *const known_members[] = {
-    "abi",  "id",      "version", "license",  "name",
-    "kind", "aliases", "local",   "base_url", "base_urls",
-    "env",  "needs",   "models",  "keys",     NULL};
+    "abi",     "id",    "version",    "license",   "name", "kind",
+    "aliases", "local", "base_url",   "base_urls", "env",  "needs",
+    "models",  "keys",  "embeddings", NULL};
 
 bool mf_fail(char **err, const char *fmt, ...)
 {
@@ -347,6 +347,31 @@ static bool parse_models(struct manifest *m, struct json_object *o, char **err)
     return true;
 }
 
+/* {"max_inputs":N,"max_tokens":N} */
+static bool parse_embeddings(struct manifest *m, struct json_object *o,
+                             char **err)
+{
+    static const char *const known[] = {"max_inputs", "max_tokens", NULL};
+    struct json_object *e = js_get(o, "embeddings");
+    int64_t *const to[] = {&m->embed_inputs, &m->embed_tokens};
+
+    if (!e)
+        return true;
+    if (!json_object_is_type(e, json_type_object))
+        return mf_fail(err, "\"embeddings\" must be an object");
+    if (!mf_only(e, "\"embeddings\": ", known, err))
+        return false;
+    for (size_t i = 0; known[i]; i++) {
+        *to[i] = js_int(e, known[i], 0);
+        if (js_get(e, known[i]) && (*to[i] < 1 || *to[i] > 1000000000))
+            return mf_fail(err,
+                           "\"embeddings\": \"%s\" must be a whole number "
+                           "from 1 to 1000000000",
+                           known[i]);
+    }
+    return true;
+}
+
 static bool parse_members(struct manifest *m, struct json_object *o, char **err)
 {
     if (!mf_only(o, "", known_members, err) ||
@@ -370,7 +395,8 @@ static bool parse_members(struct manifest *m, struct json_object *o, char **err)
                            m->aliases[i]);
     }
     return parse_urls(m, o, err) && parse_env(m, o, err) &&
-           parse_models(m, o, err) && mf_keys(m, o, err);
+           parse_models(m, o, err) && parse_embeddings(m, o, err) &&
+           mf_keys(m, o, err);
 }
 
 static bool parse_object(struct manifest *m, struct json_object *o, char **err)

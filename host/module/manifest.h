@@ -57,6 +57,7 @@ struct manifest {
     size_t n_urls;
     struct manifest_model *models;
     size_t n_models;
+    int64_t embed_inputs, embed_tokens; /* of one request; 0: no bound */
     struct manifest_key *keys;
     size_t n_keys;
 };

@@ -134,6 +134,8 @@
     "{\"abi\":\"0.1\",\"id\":\"openai\",\"version\":\"0.1.0\"," \
     "\"license\":\"MIT\",\"name\":\"OpenAI and compatible\"," \
     "\"kind\":\"codec\",\"aliases\":[\"openai-compatible\"]," \
+    /* https://platform.openai.com/docs/api-reference/embeddings/create */ \
+    "\"embeddings\":{\"max_inputs\":2048,\"max_tokens\":300000}," \
     "\"base_url\":\"https://api.openai.com/v1\"," \
     "\"env\":{\"OPENAI_API_KEY\":\"api_key\"," \
     "\"OPENAI_BASE_URL\":\"base_url\",\"OPENAI_ORG_ID\":\"organization\"," \

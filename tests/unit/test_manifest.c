@@ -30,6 +30,7 @@ static const char full[] = GOOD_HEAD
     "\"needs\":[\"api_key\",\"base_url\"],"
     "\"models\":[{\"match\":\"big-*\",\"capabilities\":[\"vision\",\"tools\"],"
     "\"context_window\":128000,\"max_output\":4096},{\"match\":\"*\"}],"
+    "\"embeddings\":{\"max_inputs\":96,\"max_tokens\":5000},"
     "\"keys\":["
     "{\"name\":\"region\",\"type\":\"string\",\"default\":\"eu\","
     "\"choices\":[\"eu\",\"us\"],\"doc\":\"Where.\"},"
@@ -128,6 +129,8 @@ START_TEST(types_and_models_are_matched)
     ck_assert_uint_eq(model->max_output, 4096);
     ck_assert_str_eq(model->capabilities[1], "tools");
     ck_assert_ptr_eq(manifest_model(m, STR("small")), &m->models[1]);
+    ck_assert_int_eq(m->embed_inputs, 96);
+    ck_assert_int_eq(m->embed_tokens, 5000);
     manifest_free(m);
     m = parse(GOOD, &err);
     ck_assert_ptr_null(manifest_model(m, STR("small")));
@@ -179,6 +182,10 @@ START_TEST(bad_manifests_are_refused_by_name)
         {GOOD_HEAD ",\"env\":{\"X\":\"A B\"}}", "configuration key"},
         {GOOD_HEAD ",\"env\":7}", "\"env\" must be an object"},
         {GOOD_HEAD ",\"needs\":[7]}", "\"needs\"[0] must be"},
+        {GOOD_HEAD ",\"embeddings\":3}", "\"embeddings\" must be an object"},
+        {GOOD_HEAD ",\"embeddings\":{\"inputs\":3}}", "\"inputs\""},
+        {GOOD_HEAD ",\"embeddings\":{\"max_inputs\":0}}",
+         "\"max_inputs\" must be a whole number from 1"},
         {GOOD_HEAD ",\"models\":[{}]}", "\"models\"[0]: \"match\" is missing"},
         {GOOD_HEAD ",\"models\":[7]}", "\"models\"[0]: must be an object"},
         {GOOD_HEAD ",\"models\":[{\"match\":\"*\",\"max_output\":-1}]}",

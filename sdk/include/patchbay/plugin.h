@@ -26,6 +26,8 @@
  *   "models"    [{"match": "gpt-*", "capabilities": [..], "context_window": n,
  *               "max_output": n}]: names this provider is known to serve, as
  *               glob patterns, first match wins
+ *   "embeddings" {"max_inputs": n, "max_tokens": n}: what one embedding request
+ *               may have in all; the host asks for more in parts
  *   "keys"      the plugin's own configuration keys:
  *               [{"name", "type": "string"|"int"|"float"|"bool"|"duration"|
  *               "size"|"secret"|"strings", "default"?, "unit"?, "min"?, "max"?,
