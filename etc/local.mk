@@ -50,6 +50,14 @@ uninstall-local:
 
 dist_doc_DATA = README.md etc/prices
 
+# Whole configurations to begin with; tests/e2e/examples.py runs them.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = \
+	etc/examples/code_generation.conf \
+	etc/examples/cost_optimized.conf \
+	etc/examples/default.conf \
+	etc/examples/local_development.conf
+
 dist_man_MANS += etc/man/patchbay.1 etc/man/patchbay.conf.5
 
 EXTRA_DIST += etc/systemd/patchbay.service.in

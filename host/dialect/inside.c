@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "dialect/dialog.h"
+#include "manager/account.h"
 
 int dl_inside_rights(struct dialog *x, unsigned right, struct err *e)
 {
@@ -38,6 +39,7 @@ static void keep(struct dialog *x, const struct call_report *r)
     in->report.warnings = NULL;
     in->report.usage.units = STR_NONE;
     in->reported = true;
+    account_price(x->d->manager, &in->report);
 }
 
 static void on_begin(void *arg, const struct call_head *h,

@@ -2,6 +2,9 @@
 /* Counting what was used; see account.h. */
 #include "manager/account.h"
 
+#include <string.h>
+
+#include "base/str.h"
 #include "manager/pace.h"
 #include "manager/pricing.h"
 
@@ -21,6 +24,21 @@ void account_usage(struct instance_stats *st, const struct target *t,
         account_bump(&st->unpriced, 1);
     else
         account_bump(&st->cost_nano, (uint64_t)cost);
+}
+
+void account_price(const struct manager *m, struct call_report *r)
+{
+    const struct instance *in = snapshot_find(m->current, str_c(r->provider));
+    int64_t cost = COST_UNKNOWN;
+
+    if (in && r->usage.known && !(r->usage.known & PBAY_U_COST))
+        cost =
+            pricing_cost(in, r->model, &r->usage, clock_wall(m->loop->clock));
+    if (cost == COST_UNKNOWN)
+        return;
+    r->usage.cost_nano = cost;
+    r->usage.known |= PBAY_U_COST;
+    strcpy(r->usage.currency, "USD");
 }
 
 void account_pace(const struct target *t, int64_t first_ms, int64_t total_ms,

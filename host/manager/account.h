@@ -18,6 +18,9 @@ static inline void account_bump(_Atomic uint64_t *counter, uint64_t by)
 /* What a target has used and what that cost. */
 void account_usage(struct instance_stats *st, const struct target *t,
                    const pbay_usage *u, struct clock *clock);
+/* What a call cost, added to its usage where its provider has not said it;
+ * nothing where nobody knows. */
+void account_price(const struct manager *m, struct call_report *r);
 /* It has answered: the first content came after first_ms (-1: none came). */
 void account_pace(const struct target *t, int64_t first_ms, int64_t total_ms,
                   struct clock *clock);

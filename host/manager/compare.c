@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "manager/account.h"
 #include <patchbay/event.h>
 
 struct job {
@@ -48,6 +49,8 @@ static void job_over(struct job *j, const struct err *e,
     if (r && !call_report_copy(&a->report, r, &j->arena))
         a->report =
             (struct call_report){.provider = "", .reason = "", .first_ms = -1};
+    else if (r)
+        account_price(c->m, &a->report);
     if (e && !a->failed) {
         a->failed = true;
         a->error = *e;

@@ -27,11 +27,13 @@ class Setting:
         self.open_for = None  # so many answers, then the gate decides
         self.lock, self.taken, self.now, self.most = threading.Lock(), 0, 0, 0
         self.up.on("m")(self.answer)
+        self.up.on("gpt-4o-mini")(self.answer)
         self.up.on("e")(lambda r, c: send_json(c, 200, {
             "object": "list", "model": "e", "data": [
                 {"object": "embedding", "index": 0, "embedding": [1.0]}],
             "usage": {"prompt_tokens": 4, "total_tokens": 4}}))
-        self.host = Host(providers=openai_at(self.up.url), top=top)
+        self.host = Host(providers=openai_at(
+            self.up.url, extra='prices_of = "openai";'), top=top)
         self.dir = tempfile.TemporaryDirectory()
         self.out = os.path.join(self.dir.name, "out.jsonl")
 
@@ -116,6 +118,17 @@ def test_all_are_answered():
         assert os.stat(s.out).st_mode & 0o777 == 0o600
         out, err = s.run(s.input(30), "--json")  # nothing is left to do
         assert json.loads(out)["earlier"] == 30 and sum(s.asked().values()) == 30
+
+
+def test_cost():
+    with Setting() as s:
+        # 3 tokens at 0.15 and 2 at 0.6 USD for a million, each of the ten
+        out, _ = s.run(s.input(10, model="up/gpt-4o-mini"), "--json")
+        sums = json.loads(out)
+        assert sums["cost_nano"] == 16500 and sums["unpriced"] == 0, sums
+        assert sums["currency"] == "USD"
+        _, err = s.run(s.input(10, model="up/gpt-4o-mini"))
+        assert "cost 0.0000165 USD" in err, err
 
 
 def killed(s, path, at_once, before):

@@ -34,12 +34,13 @@ def down(r, c):
 class Setting:
     def __init__(self, top=""):
         self.up = Upstream()
-        for name in ("one", "two", "three"):
+        for name in ("one", "two", "gpt-4o-mini"):
             self.up.on(name)(words)
         self.up.on("down")(down)
         self.up.on("cut")(lambda r, c: (send_stream(c, [delta("half")], end=b""),
                                         False)[-1])
-        self.host = Host(providers=openai_at(self.up.url), top=top)
+        self.host = Host(providers=openai_at(
+            self.up.url, extra='prices_of = "openai";'), top=top)
 
     def __enter__(self):
         self.up.__enter__()
@@ -85,6 +86,17 @@ def test_side_by_side():
         for r in s.posts():
             assert r.json["temperature"] == 0.5 and "models" not in r.json
             assert r.json["messages"] == [{"role": "user", "content": "Who?"}]
+
+
+def test_cost():
+    with Setting() as s:
+        _, _, body = s.ask(["up/gpt-4o-mini", "up/one"])
+        known, unknown = json.loads(body)["results"]
+        # 7 tokens at 0.15 and 3 at 0.6 USD for a million
+        assert known["cost"] == {"nano": 2850, "currency": "USD"}, known
+        assert unknown["cost"] is None, unknown
+        p = s.cli("-m", "up/gpt-4o-mini", "Who?")
+        assert "0.00000285 USD" in p.stdout, p.stdout
 
 
 def test_a_cut_answer_is_none():
