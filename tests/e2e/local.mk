@@ -67,7 +67,8 @@ EXTRA_DIST += \
 	tests/e2e/tokens/german.txt
 
 TESTS += $(e2e_py)
-long_tests += tests/e2e/chaos.py tests/e2e/properties.py tests/e2e/soak.py
+long_tests += tests/e2e/backend.py tests/e2e/chaos.py \
+	tests/e2e/properties.py tests/e2e/soak.py
 EXTRA_DIST += $(e2e_py) \
 	tests/e2e/README.md \
 	tests/e2e/matrix/anthropic.mjs \
