@@ -30,7 +30,7 @@
  *                 generation,aliases,calls,time_us,max_us,slow}]}
  *   providers -> {providers:[{name,type,module,base_url,local,state:"ready"|
  *                 "failed"|"disabled"|"draining"|"drained",reason,default_model,models:[..],ops:[..],
- *                 source}]}
+ *                 source,check:"ok, 3 ms"?,checks:[{at_ms,ms,ok,result}]}]}
  *   provider.test {name} -> {ok,detail,ms}: the cheapest authenticated call
  *   provider.reset {name} -> {reset}: forget what keeps requests from it
  *   provider.drain, provider.disable, provider.enable {name} -> {provider,

@@ -293,6 +293,25 @@ static const char *state_of(const struct host *h, const struct instance *in,
     }
 }
 
+static void put_checks(struct buf *b, struct health *h, const char *provider)
+{
+    struct health_check last[HEALTH_CHECKS];
+    size_t n = health_checks(h, provider, last);
+
+    if (n)
+        buf_printf(b, ",\"check\":\"%s, %lld ms\"", last[0].kind,
+                   (long long)last[0].ms);
+    buf_addc(b, ",\"checks\":[");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(b,
+                   "%s{\"at_ms\":%lld,\"ms\":%lld,\"ok\":%s,\"result\":"
+                   "\"%s\"}",
+                   i ? "," : "", (long long)last[i].at_ms,
+                   (long long)last[i].ms, last[i].ok ? "true" : "false",
+                   last[i].kind);
+    buf_addc(b, "]");
+}
+
 static void put_provider(struct buf *b, const struct host *h,
                          const struct snapshot *s, const struct cfg_provider *p)
 {
@@ -320,6 +339,7 @@ static void put_provider(struct buf *b, const struct host *h,
     put_list(b, "models", p->models);
     buf_addc(b, ",");
     put_source(b, p);
+    put_checks(b, h->health, p->name);
     buf_addc(b, ",\"ops\":[");
     for (int op = PBAY_OP_CHAT; in && op_name(op)[0]; op++)
         if (in->ops & PBAY_OP_BIT(op)) {

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/checks.h"
 #include "admin/control.h"
 #include "admin/host_int.h"
 #include "base/fs.h"
@@ -216,6 +217,8 @@ int host_reload(struct host *h, char ***warnings, char **err)
     log_line(LOG_INFO, "host", "configuration and modules read again",
              log_int("providers", (int64_t)s->n), LOG_END);
     refresh_models(h);
+    if (h->checks)
+        checks_follow(h->checks, h->snapshot);
     return 0;
 }
 
@@ -643,6 +646,9 @@ int host_run(struct host *h)
                  log_int("loops", (int64_t)h->n_seats - 1),
                  log_cstr("control", h->control_path), LOG_END);
         refresh_models(h);
+        h->checks = checks_new(&c->manager);
+        if (h->checks)
+            checks_follow(h->checks, h->snapshot);
     }
     return loop_run(c->loop) < 0 ? 1 : h->status;
 }
@@ -720,6 +726,7 @@ void host_free(struct host *h)
         if (h->signals[i])
             event_free(h->signals[i]);
     if (h->control_seat && h->control_seat->loop) {
+        checks_free(h->checks);
         timer_stop(&h->refresh);
         timer_stop(&h->drain);
     }

@@ -43,6 +43,7 @@ struct host {
     struct model_index *models;
     struct cache *cache;
     struct health *health;
+    struct checks *checks; /* NULL: none */
     struct recorder *recorder;
 
     struct seat seats[LIM_LOOPS + 1]; /* the last one is the control loop's */

@@ -1,5 +1,6 @@
 # The host put together, and its control socket.
 host_sources += \
+	host/admin/checks.c host/admin/checks.h \
 	host/admin/control.c host/admin/control.h host/admin/control_int.h \
 	host/admin/control_backend.c \
 	host/admin/control_http.c \

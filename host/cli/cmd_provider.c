@@ -73,9 +73,9 @@ static void print_value(struct out *o, struct json_object *v)
 static void print_info(struct out *o, struct json_object *p)
 {
     static const char *const names[] = {
-        "name",     "type",   "state", "reason",        "module",
-        "base_url", "key",    "local", "default_model", "models",
-        "ops",      "source", NULL};
+        "name",   "type",     "state",  "reason", "check",
+        "module", "base_url", "key",    "local",  "default_model",
+        "models", "ops",      "source", NULL};
 
     for (const char *const *n = names; *n; n++) {
         struct json_object *v = js_get(p, *n);

@@ -195,6 +195,10 @@ static const struct cfg_key keys[] = {
      "The model for requests that name the provider alone."},
     {"provider", "models", KEY_STRINGS, NULL, NULL, NULL, 0, 0,
      "Names of models it serves, beside those it lists itself."},
+    {"provider", "check_interval", KEY_DURATION, NULL, "seconds", NULL, 0,
+     HRS(24),
+     "How often it is looked after by its cheapest call; 0: never. Without it "
+     "60s for providers on this machine or network, never for others."},
     {"provider", "prices_of", KEY_STRING, NULL, "vendor", NULL, 0, 0,
      "Whose prices of the price list are its; without it, those of the vendor "
      "that base_url leads to; \"none\": nobody's."},

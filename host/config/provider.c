@@ -172,6 +172,10 @@ static void read_models(const struct section *s, struct cfg_provider *p)
                       "it is empty: write a model "
                       "or leave the key out");
     p->models = section_list(s, "models");
+    p->check_ms = section_value(s, "check_interval")->set
+                      ? section_int(s, "check_interval")
+                  : p->manifest && p->manifest->local ? 60000
+                                                      : 0;
     p->max_reply = (size_t)section_int(s, "max_reply");
     p->max_record = (size_t)section_int(s, "max_record");
     p->call_memory = (size_t)section_int(s, "call_memory");

@@ -313,6 +313,20 @@ static const char *held_word(struct health *h, const char *name)
     }
 }
 
+/* How it was found when it was looked after, the newest first. */
+static void put_checks(struct buf *b, struct health *h, const char *provider)
+{
+    struct health_check last[HEALTH_CHECKS];
+    size_t n = h ? health_checks(h, provider, last) : 0;
+
+    buf_addc(b, ",\"checks\":[");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(b, "%s{\"at\":%lld,\"ms\":%lld,\"ok\":%s}", i ? "," : "",
+                   (long long)(last[i].at_ms / 1000), (long long)last[i].ms,
+                   last[i].ok ? "true" : "false");
+    buf_addc(b, "]");
+}
+
 static void put_provider(struct buf *b, struct health *h,
                          const struct snapshot *s, const struct cfg_provider *p)
 {
@@ -332,6 +346,7 @@ static void put_provider(struct buf *b, struct health *h,
         buf_json(b, str_c(p->default_model));
     else
         buf_addc(b, "null");
+    put_checks(b, h, p->name);
     buf_addc(b, ",\"operations\":[");
     for (int op = PBAY_OP_CHAT; in && op_name(op)[0]; op++)
         if (in->ops & PBAY_OP_BIT(op)) {

@@ -24,14 +24,17 @@ struct state {
     char name[];
 };
 
+/* What is known of a provider beside its failures. */
 struct held {
     char *provider;
     enum health_hold hold;
+    struct health_check checks[HEALTH_CHECKS]; /* a ring */
+    size_t n_checks;                           /* ever */
 };
 
 struct health {
     pthread_mutex_t lock;
-    struct held *held; /* a few, by an operator's hand */
+    struct held *held; /* of providers that are checked or held back */
     size_t n_held;
     struct state *buckets[BUCKETS];
     struct state *oldest, *newest;
@@ -247,7 +250,7 @@ static int hold_new(struct health *h, const char *provider,
         free(name);
         return -1;
     }
-    v[h->n_held++] = (struct held){name, hold};
+    v[h->n_held++] = (struct held){.provider = name, .hold = hold};
     return 0;
 }
 
@@ -277,6 +280,34 @@ enum health_hold health_held(struct health *h, const char *provider)
         hold = x->hold;
     pthread_mutex_unlock(&h->lock);
     return hold;
+}
+
+void health_checked(struct health *h, const char *provider,
+                    const struct health_check *check)
+{
+    struct held *x;
+
+    pthread_mutex_lock(&h->lock);
+    if (!held(h, provider))
+        hold_new(h, provider, HOLD_NONE);
+    x = held(h, provider);
+    if (x)
+        x->checks[x->n_checks++ % HEALTH_CHECKS] = *check;
+    pthread_mutex_unlock(&h->lock);
+}
+
+size_t health_checks(struct health *h, const char *provider,
+                     struct health_check out[HEALTH_CHECKS])
+{
+    struct held *x;
+    size_t n = 0;
+
+    pthread_mutex_lock(&h->lock);
+    x = held(h, provider);
+    for (; x && n < HEALTH_CHECKS && n < x->n_checks; n++)
+        out[n] = x->checks[(x->n_checks - 1 - n) % HEALTH_CHECKS];
+    pthread_mutex_unlock(&h->lock);
+    return n;
 }
 
 /* --- looking -------------------------------------------------------------- */

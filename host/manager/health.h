@@ -59,8 +59,8 @@ void health_end(struct health *h, const char *provider, pbay_str model,
                 int64_t now_ms, const struct err *e);
 /* It was given up, which says nothing of the target. */
 void health_dismiss(struct health *h, const char *provider, pbay_str model);
-/* What an operator wants of a provider, by name; it outlives configurations, not
- * the process.  What is under way there goes on in any case. */
+/* What an operator wants of a provider, by name; it outlives configurations,
+ * not the process.  What is under way there goes on in any case. */
 enum health_hold {
     HOLD_NONE,
     HOLD_DRAIN,  /* nothing new goes there */
@@ -69,6 +69,19 @@ enum health_hold {
 /* -1 without memory. */
 int health_hold(struct health *h, const char *provider, enum health_hold hold);
 enum health_hold health_held(struct health *h, const char *provider);
+#define HEALTH_CHECKS 8 /* how many of a provider are remembered */
+/* A check of a provider as such, on an interval. */
+struct health_check {
+    int64_t at_ms;    /* Unix time */
+    int64_t ms;       /* how long it took */
+    const char *kind; /* "ok", or the failure's class; a constant */
+    bool ok;
+};
+void health_checked(struct health *h, const char *provider,
+                    const struct health_check *check);
+/* The last ones, the newest first, to `out`; how many. */
+size_t health_checks(struct health *h, const char *provider,
+                     struct health_check out[HEALTH_CHECKS]);
 /* Forget what is held against a provider and its models. */
 void health_reset(struct health *h, const char *provider);
 

@@ -204,5 +204,54 @@ def test_disabled_by_the_api():
         assert p.got() == 1  # its own 503
 
 
+def test_checked_before_a_client_finds_out():
+    with Pair() as p:
+        down = threading.Event()
+
+        def models(r, c):
+            if down.is_set():
+                return send_json(c, 503, {"error": {"message": "Down"}})
+            return send_json(c, 200, {"data": []})
+
+        def state():
+            return [t["state"] for t in p.host.control("route.explain", {
+                "model": "r"})["targets"] if t["provider"] == "a"][0]
+
+        def checks():
+            return p.host.control("providers")["providers"][0]["checks"]
+        p.a.on("/v1/models")(models)
+        p.how = lambda c: send_json(c, 200, completion("a"))
+        p.host.write_conf("".join(
+            openai_at(up.url, name=n, extra='default_model = "m"; '
+                      'check_interval = "%s";' % t)
+            for n, up, t in (("a", p.a, "50ms"), ("b", p.b, "0"))), top=ROUTE)
+        p.host.control("reload")
+        until(lambda: len(checks()) == 8, "eight checks")
+        assert all(c["ok"] and c["result"] == "ok" for c in checks())
+        assert p.ask()[1] == "a" and state() == "ready"
+        down.set()
+        until(lambda: state() == "open", "the breaker to open")
+        asked = p.got()
+        assert [p.ask()[1] for _ in range(5)] == ["b"] * 5
+        assert p.got() == asked, "a client found out"
+        told = json.loads(p.host.get("/v1/providers/a")[2])
+        assert not told["checks"][0]["ok"], told
+        down.clear()
+        until(lambda: state() == "ready", "it to be taken back")
+        assert p.ask()[1] == "a"
+        assert not p.host.control("providers")["providers"][1]["checks"]
+        # Disabled, it is looked after no more; b's checks are the clock.
+        p.host.control("provider.disable", {"name": "a"})
+        conf = open(p.host.conf).read().replace('"0"', '"50ms"')
+        with open(p.host.conf, "w") as f:
+            f.write(conf)
+        p.host.control("reload")
+        seen, clock = len(p.a.requests), len(p.b.requests)
+        until(lambda: len(p.b.requests) >= clock + 6, "six checks of b")
+        # One may have been under way, and a reload lists the models once.
+        assert len(p.a.requests) <= seen + 2, len(p.a.requests) - seen
+        assert "check: it is well" in p.host.errors()
+
+
 if __name__ == "__main__":
     main(globals())
