@@ -10,7 +10,8 @@
  * NUM_DIVISOR significant digits.
  *
  * Everything is bounded: a schema's size and nesting, and the work that a value
- * costs, so that references which multiply do no harm. */
+ * costs, so that references which multiply do no harm, and an event loop is
+ * held up by no check for more than some tens of milliseconds. */
 #ifndef PB_TEXT_SCHEMA_H
 #define PB_TEXT_SCHEMA_H
 
@@ -21,11 +22,11 @@
 
 #define SCHEMA_BYTES  ((size_t)256 << 10) /* of a schema */
 #define SCHEMA_NODES  10000               /* schemas within it */
-#define SCHEMA_CHAIN  64      /* references and alternatives of one value */
-#define SCHEMA_DEPTH  512     /* of the check, as both are nested */
-#define SCHEMA_STEPS  1000000 /* of one check */
-#define SCHEMA_VALUE  ((size_t)4 << 20) /* bytes of the value */
-#define SCHEMA_VALUES 200000            /* values in it */
+#define SCHEMA_CHAIN  64     /* references and alternatives of one value */
+#define SCHEMA_DEPTH  512    /* of the check, as both are nested */
+#define SCHEMA_STEPS  200000 /* of one check */
+#define SCHEMA_VALUE  ((size_t)1 << 20) /* bytes of the value */
+#define SCHEMA_VALUES 50000             /* values in it */
 #define SCHEMA_FAULTS 8                 /* that are told */
 
 struct schema;

@@ -241,7 +241,7 @@ static bool check_unique(struct check *c, const struct jv *v,
     const struct jv **sorted = calloc(v->n + 1, sizeof(struct jv *));
     bool good = true;
 
-    if (!sorted || !spend(c, v->n)) {
+    if (!sorted || !spend(c, 4 * v->n)) {
         free(sorted);
         c->gave_up = true;
         return false;
