@@ -357,7 +357,10 @@ static void batch(struct dialog *x, pbay_str body)
     x->body = body;
     if (!b)
         err_set(&e, ERR_INTERNAL, "out of memory");
-    if (!b || read_batch(x, b, &e) < 0) {
+    /* However its URL was written. */
+    else if (x->req->inner)
+        err_set(&e, PBAY_E_INVALID, "a batch has no place in a batch");
+    if (e.kind || read_batch(x, b, &e) < 0) {
         dl_error(x, &e);
         return;
     }

@@ -48,7 +48,7 @@ static pbay_str find_schema(const struct call_request *r, const char **where)
     return pbay_json_type(s) == '0' ? STR_NONE : s;
 }
 
-static void forget(struct guard *g)
+static void drop_held(struct guard *g)
 {
     struct tape_item *it;
 
@@ -57,7 +57,13 @@ static void forget(struct guard *g)
         tape_item_free(it);
     }
     g->last = &g->first;
-    g->lost = false;
+    g->held_bytes = 0;
+}
+
+static void forget(struct guard *g)
+{
+    drop_held(g);
+    g->lost = g->large = false;
     for (size_t i = 0; i < g->n_choices; i++)
         buf_done(&g->choices[i].text);
     g->n_choices = 0;
@@ -187,8 +193,17 @@ void guard_again(struct guard *g, bool own)
 
 static void keep(struct guard *g, struct tape_item *it)
 {
-    if (!it) {
-        g->lost = true;
+    if (!it || g->lost || g->large) {
+        tape_item_free(it);
+        g->lost = g->lost || !it;
+        return;
+    }
+    /* A stream has no end that would have to come. */
+    g->held_bytes += it->size;
+    if (g->held_bytes > LIM_REPLY) {
+        tape_item_free(it);
+        drop_held(g);
+        g->large = true;
         return;
     }
     *g->last = it;
@@ -237,6 +252,14 @@ static void held_end(void *arg, const struct err *e,
     if (g->lost) {
         err_clear(&lost);
         err_set(&lost, ERR_INTERNAL, "there is no memory for the answer");
+        e = &lost;
+        show = false;
+    } else if (g->large && !e) {
+        err_clear(&lost);
+        err_set(&lost, ERR_REPLY_TOO_LARGE,
+                "%s: the answer is larger than what is held for a check "
+                "against its JSON schema",
+                r->provider);
         e = &lost;
         show = false;
     }

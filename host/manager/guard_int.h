@@ -37,7 +37,8 @@ struct guard {
     const struct call_sink *behind;
     void *behind_arg;
     struct tape_item *first, **last;
-    bool lost, deaf;
+    size_t held_bytes;
+    bool lost, large, deaf;
     pbay_str warning;
     unsigned attempts;
 

@@ -370,6 +370,11 @@ def test_over_http_wrong_and_without_right():
                      {"requests": [{"body": {"stream": True}}]}):
             status, _, reply = s.host.post("/v1/batch", body, auth)
             assert status == 400, (body, reply)
+        # However it is written, a batch starts none.
+        status, _, reply = s.host.post("/v1/batch", {"requests": [
+            {"url": "/v1/%62atch", "body": ask(1)}]}, auth)
+        assert lines(reply)[0]["response"]["status_code"] == 400, reply
+        assert not s.asked()
         # The rights are those of the key, for each of them.
         status, _, reply = s.host.post("/v1/batch", {"requests": [
             {"url": "/v1/models/pull", "body": {"model": "up/m"}},

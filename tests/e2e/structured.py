@@ -175,6 +175,23 @@ def test_streams():
         assert status == 502 and b"schema_violation" in body
 
 
+def test_what_is_held_has_a_bound():
+    """A stream of 72 MiB, of which 64 are held at most."""
+    up, host = setting(top=config(streams="hold"))
+    piece = chunked(delta("x" * (1 << 20)))
+
+    def flood(r, c):
+        c.sendall(SSE_HEAD + chunked(delta(role="assistant", content="")))
+        for _ in range(72):
+            c.sendall(piece)
+        c.sendall(chunked(delta(finish="stop")) + chunked(b"data: [DONE]\n\n") +
+                  b"0\r\n\r\n")
+    up.on("flood")(flood)
+    with up, host:
+        status, _, body = ask(host, "flood", stream=True)
+        assert status == 502 and b"provider_reply_too_large" in body, body[:500]
+
+
 def test_held_answers_that_break_off():
     """Nothing was sent, so the next target can still answer."""
     up, host = setting(top=config(streams="hold") + 'routes = ( { name = "r"; '
