@@ -19,6 +19,7 @@ struct state {
     int64_t open_for; /* how long it opened last; 0: it is closed */
     int64_t opened_until, cool_until;
     bool probing;
+    bool dared; /* asked since it said when to come back */
     const char *last;
     size_t provider_n; /* name is provider, NUL, model, NUL */
     char name[];
@@ -197,7 +198,10 @@ static void went_well(struct state *s)
     remember(s, false);
     s->in_a_row = 0;
     s->probing = false;
-    s->cool_until = 0;
+    /* What was under way before proves nothing about now. */
+    if (s->dared)
+        s->cool_until = 0;
+    s->dared = false;
     if (s->open_for) { /* a fresh start: the window is of its bad time */
         s->open_for = s->opened_until = 0;
         s->window = s->seen = 0;
@@ -211,8 +215,10 @@ static void went_wrong(struct state *s, int64_t now, const struct err *e)
                                                           : HEALTH_COOL_MAX_MS;
 
     s->last = c->name;
-    if (cool >= 0) /* the newest reply counts, also when it says sooner */
+    if (cool >= 0) { /* the newest reply counts, also when it says sooner */
         s->cool_until = now + cool;
+        s->dared = false;
+    }
     if (!c->health) {
         s->probing = false;
         return;
@@ -337,8 +343,12 @@ enum health_say health_look(struct health *h, const char *provider,
 
 static void claim(struct state *s, int64_t now)
 {
-    if (s && s->open_for && s->opened_until <= now)
+    if (!s)
+        return;
+    if (s->open_for && s->opened_until <= now)
         s->probing = true;
+    if (s->cool_until > now)
+        s->dared = true;
 }
 
 void health_begin(struct health *h, const char *provider, pbay_str model,

@@ -14,7 +14,8 @@
  * health does.
  *
  * Cooldown: a Retry-After from the newest reply keeps everybody away until it
- * is over, HEALTH_COOL_MAX_MS at most.
+ * is over, HEALTH_COOL_MAX_MS at most; or until one succeeds that was asked all
+ * the same.  One that was under way before says nothing.
  *
  * [any] for all functions; times are of the loops' clock.
  */

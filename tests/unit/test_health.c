@@ -151,6 +151,25 @@ START_TEST(what_is_not_the_targets_fault_does_not_count)
 }
 END_TEST
 
+/* Long answers that began before their provider had enough. */
+START_TEST(cooldown_outlives_what_was_under_way)
+{
+    health_begin(h, "p", STR("m"), 50);
+    attempt("m", 100, PBAY_E_RATE, PBAY_SCOPE_MODEL, 1000);
+    health_end(h, "p", STR("m"), 200, NULL);
+    ck_assert_int_eq(look("m", 201), HEALTH_COOLING);
+    ck_assert_int_eq(until, 1100);
+    succeed("m", 300);
+    ck_assert_int_eq(look("m", 301), HEALTH_GO);
+    /* The same of what concerns all models. */
+    attempt("m", 400, PBAY_E_RATE, PBAY_SCOPE_KEY, 1000);
+    health_end(h, "p", STR("x"), 500, NULL);
+    ck_assert_int_eq(look("m", 501), HEALTH_COOLING);
+    succeed("x", 600);
+    ck_assert_int_eq(look("m", 601), HEALTH_GO);
+}
+END_TEST
+
 START_TEST(cooldown_by_the_newest_word)
 {
     attempt("m", 1000, PBAY_E_RATE, PBAY_SCOPE_MODEL, 7000);
@@ -238,6 +257,7 @@ int main(void)
     tcase_add_test(t, a_late_failure_changes_nothing_while_it_is_open);
     tcase_add_test(t, what_is_not_the_targets_fault_does_not_count);
     tcase_add_test(t, cooldown_by_the_newest_word);
+    tcase_add_test(t, cooldown_outlives_what_was_under_way);
     tcase_add_test(t, scope_of_a_failure);
     tcase_add_test(t, states_are_bounded);
     tcase_add_test(t, what_is_told);
