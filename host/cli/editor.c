@@ -134,6 +134,9 @@ int editor_read(struct editor *ed, const char *prompt, char **line)
     ed->prompt = prompt;
     ed->error = 0;
     el_resize(ed->el);
+    /* Before the prompt is seen: libedit itself does so with the first read,
+     * and a ctrl-D that came in between would be lost. */
+    el_set(ed->el, EL_PREP_TERM, 1);
     text = el_gets(ed->el, &n);
     if (!text || n <= 0) {
         el_reset(ed->el);
