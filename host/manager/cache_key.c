@@ -32,7 +32,8 @@ static bool put_all(EVP_MD_CTX *h, const struct cfg_cache *p,
     bool ok = EVP_DigestUpdate(h, head, sizeof(head)) && put(h, rq->dialect) &&
               put(h, rq->model) && put(h, rq->body) &&
               put(h, str_c(rq->instance ? rq->instance : "")) &&
-              put(h, p->per_key ? rq->key_name : STR_NONE) && put(h, rq->route);
+              put(h, p->per_key ? rq->key_name : STR_NONE) &&
+              put(h, rq->route) && put(h, rq->schema);
 
     for (size_t i = 0; ok && i < rq->n_fallbacks; i++)
         ok = put(h, rq->fallbacks[i]);

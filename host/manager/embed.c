@@ -270,6 +270,13 @@ static void on_event(void *arg, const pbay_event *ev)
 
     if (ev->type != PBAY_EV_VECTOR || p->split->failed)
         return;
+    if (ev->choice >= p->n) {
+        err_clear(&e);
+        err_set(&e, PBAY_E_PROTOCOL, "a vector came for input %u of %zu",
+                (unsigned)ev->choice, p->n);
+        fail(p->split, p, &e);
+        return;
+    }
     h = p->split->held + ev->text.n > HELD_MAX
             ? NULL
             : malloc(sizeof(*h) + ev->text.n);
@@ -318,6 +325,17 @@ static const struct call_sink part_sink = {on_begin, on_bytes, on_event,
 
 /* --- the whole ----------------------------------------------------------- */
 
+/* What is left of the deadline of the whole: none, 0, or -1 and *e. */
+static int64_t left(const struct embed_split *s, struct err *e)
+{
+    int64_t gone = clock_now(s->m->loop->clock) - s->started;
+
+    if (!s->r.deadline_ms || s->r.deadline_ms > gone)
+        return s->r.deadline_ms ? s->r.deadline_ms - gone : 0;
+    err_set(e, ERR_DEADLINE, "the deadline of the request is over");
+    return -1;
+}
+
 static void start_part(struct embed_split *s, struct part *p)
 {
     struct call_request r = s->r;
@@ -329,7 +347,7 @@ static void start_part(struct embed_split *s, struct part *p)
     err_clear(&e);
     if (make_body(s, p) < 0) {
         err_set(&e, ERR_INTERNAL, "out of memory");
-    } else {
+    } else if ((r.deadline_ms = left(s, &e)) >= 0) {
         snprintf(p->id, sizeof(p->id), "%.*s_%zu",
                  STR_ARG(str_head(s->r.id, 40)), (size_t)(p - s->parts) + 1);
         r.id = str_c(p->id);

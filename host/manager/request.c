@@ -41,5 +41,5 @@ bool call_request_copy(struct call_request *to, const struct call_request *from,
     return dup(a, &to->id) && dup(a, &to->model) && dup(a, &to->dialect) &&
            dup(a, &to->method) && dup(a, &to->path) && dup(a, &to->query) &&
            dup(a, &to->content_type) && dup(a, &to->key_name) &&
-           dup(a, &to->route) && dup_headers(a, to);
+           dup(a, &to->route) && dup(a, &to->schema) && dup_headers(a, to);
 }

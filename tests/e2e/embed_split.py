@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import threading
+import time
 
 from harness import (PATCHBAY, PROVIDERS, Host, Upstream, main, openai_at,
                      send_json, until)
@@ -104,6 +105,34 @@ def test_order_usage_and_bounds():
         for p in s.posts():
             assert p["user"] == "u" and p["dimensions"] == 2 and p["model"] == "e"
         assert s.most <= 4, s.most
+
+
+def test_one_deadline_for_all_parts():
+    """Five parts, one after the other, of 0.3 s each; there is a second."""
+    extra = "embedding_limits: { max_inputs = 10; concurrent = 1; };"
+    with Setting(extra) as s:
+        def slow(r, c):
+            time.sleep(0.3)  # what a part takes
+            return s.answer(r, c)
+        s.up.answer = slow
+        status, _, body = s.host.post(
+            "/v1/embeddings", {"model": "up/e", "input": texts(50)},
+            {"x-patchbay-deadline": "1s"})
+        assert status == 504 and b"deadline_exceeded" in body, body[:300]
+        assert len(s.posts()) < 5
+
+
+def test_a_vector_for_no_input():
+    with Setting() as s:
+        s.up.answer = lambda r, c: send_json(c, 200, {
+            "object": "list", "model": "e", "data": [
+                {"object": "embedding", "index": 10 + i, "embedding": [1.0]}
+                for i in range(len(r.json["input"]))],
+            "usage": {"prompt_tokens": 1, "total_tokens": 1}}) \
+            if r.method == "POST" else send_json(c, 200, {"data": []})
+        status, _, reply = s.ask(texts(20))
+        assert status == 502, reply
+        assert reply["error"]["code"] == "provider_bad_reply", reply
 
 
 def test_order_when_the_last_comes_first():
