@@ -222,8 +222,8 @@ def test_killed_in_mid_answer():
     with Other(*options) as server, Host(
             providers=section("mortal", server, key="none")) as h:
         body = json.dumps(chat("mortal/tiny", True, max_tokens=100000,
-                               logit_bias={"3": -100},
-                               ignore_eos=True)).encode()
+                               logit_bias={"3": -100}, ignore_eos=True,
+                               logprobs=True, top_logprobs=20)).encode()
         s = h.connect()
         s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
                   b"Content-Type: application/json\r\nContent-Length: %d\r\n"

@@ -185,12 +185,15 @@ def ask_tokens(h):
 
 
 def test_crash_in_mid_answer():
-    with start() as h:
+    """Of an answer that is longer than what fits into buffers: it cannot end
+    before we read on."""
+    with start('model_config = ( { model = "one"; context_size = 16384; } );'
+               ) as h:
         good(h)
         before = one(h)
         body = json.dumps(chat("llama/one", True, max_tokens=100000,
-                               logit_bias={"3": -100},
-                               ignore_eos=True)).encode()
+                               logit_bias={"3": -100}, ignore_eos=True,
+                               logprobs=True, top_logprobs=20)).encode()
         s = h.connect()
         s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
                   b"Content-Type: application/json\r\nContent-Length: %d\r\n"
