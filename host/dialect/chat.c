@@ -62,6 +62,8 @@ static void chat_bytes(void *arg, pbay_str raw)
 {
     struct dialog *x = arg;
 
+    if (x->head_sent && x->form->passed)
+        x->form->passed(x, raw);
     if (x->head_sent)
         dl_write(x, raw);
     else if (buf_add(&x->whole, raw) < 0)

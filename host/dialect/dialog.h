@@ -41,6 +41,8 @@ struct chat_form {
     int (*broken)(struct dialog *x, const struct err *e, struct buf *out);
     size_t (*error_json)(const struct dialog *x, const struct err *e, char *dst,
                          size_t room);
+    /* Looks at a stream's bytes that are passed on; NULL: nobody does. */
+    void (*passed)(struct dialog *x, pbay_str raw);
     void *(*render_new)(struct dialog *x);
     void (*render_free)(void *r);
     int (*begin)(void *r, pbay_str id, pbay_str model, struct buf *out);

@@ -24,6 +24,7 @@ host_sources += \
 	host/dialect/responses.c host/dialect/responses.h \
 	host/dialect/responses_in.c host/dialect/responses_in.h \
 	host/dialect/responses_items.c host/dialect/responses_out.c \
+	host/dialect/responses_passed.c \
 	host/dialect/text.c host/dialect/text.h \
 	host/dialect/spool.c host/dialect/spool.h \
 	host/dialect/inside.c \

@@ -18,5 +18,9 @@
 extern const struct dl_route rs_routes[];
 /* responses_out.c: how a chat's answer looks. */
 extern const struct chat_form rs_form;
+/* responses_passed.c: bytes of a provider's own stream, in pieces of any size,
+ * and the number of the event that may come next. */
+void rs_passed(struct dialog *x, pbay_str raw);
+unsigned rs_next(const struct dialog *x);
 
 #endif

@@ -613,7 +613,7 @@ static int broken(struct dialog *x, const struct err *e, struct buf *out)
     rc = buf_printf(out,
                     "event: error\ndata: {\"type\":\"error\","
                     "\"sequence_number\":%u,\"code\":",
-                    r ? r->sequence++ : 0);
+                    r ? r->sequence++ : rs_next(x));
     rc |= buf_json(out,
                    str_c(ec->openai_code ? ec->openai_code : "server_error"));
     rc |= buf_addc(out, ",\"message\":");
@@ -630,6 +630,7 @@ const struct chat_form rs_form = {
             PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_BLOCK) |
             PBAY_WANT(PBAY_EV_WARNING),
     .broken = broken,
+    .passed = rs_passed,
     .error_json = oa_error_json,
     .render_new = render_new,
     .render_free = render_free,

@@ -168,6 +168,12 @@ static pbay_rc stop(struct openai *o, struct call *c, uint32_t code,
     return oai_emit(o, c, &ev);
 }
 
+static int has_failed(pbay_str response)
+{
+    return pbay_json_is(pbay_json_get(response, "status"), "failed") ||
+           !none(pbay_json_get(response, "error"));
+}
+
 /* The response object that ends an answer. */
 static pbay_rc ended(struct openai *o, struct call *c, pbay_str response)
 {
@@ -177,8 +183,7 @@ static pbay_rc ended(struct openai *o, struct call *c, pbay_str response)
     struct told *t = c->more;
     pbay_rc rc;
 
-    if (pbay_json_is(status, "failed") ||
-        !none(pbay_json_get(response, "error")))
+    if (has_failed(response))
         return failed(o, c, pbay_json_get(response, "error"));
     if (pbay_json_is(status, "incomplete"))
         rc = stop(o, c,
@@ -344,12 +349,15 @@ static pbay_rc on_done(struct openai *o, struct call *c, pbay_str data)
 
 static pbay_rc on_end(struct openai *o, struct call *c, pbay_str data)
 {
+    pbay_str response = pbay_json_get(data, "response");
     pbay_rc rc = on_created(o, c, data);
 
+    /* An answer may be empty.  One that failed is none: before it began,
+     * another target may be asked. */
+    if (rc == PBAY_OK && !has_failed(response))
+        rc = oai_content(o, c);
     if (rc == PBAY_OK)
-        rc = oai_content(o, c); /* an answer may be empty */
-    if (rc == PBAY_OK)
-        rc = ended(o, c, pbay_json_get(data, "response"));
+        rc = ended(o, c, response);
     return rc == PBAY_OK ? PBAY_END : rc;
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A wall of faults: upstreams that misbehave on purpose, by the model's name,
-in the wire forms of OpenAI, Anthropic, Ollama and OpenRouter, in front of a
-target that works.  For each fault, client API and both kinds of answer: what the
+in the wire forms of OpenAI (chats and responses), Anthropic, Ollama and
+OpenRouter, in front of a target that works.  For each fault, client API and both kinds of answer: what the
 client saw, and what the providers saw: how often they were asked, and how soon
 the next one was."""
 import email.utils
@@ -26,6 +26,7 @@ NDJSON = SSE_HEAD.replace(b"text/event-stream", b"application/x-ndjson")
 
 class OpenAI:
     kind, path, model = "openai", "/v1", "gpt-x"
+    keys = 'responses_api = "none";'  # its clients' requests become chats
     head, end = SSE_HEAD, [delta(finish="stop"), DONE]
     opening = delta(role="assistant", content="")
     bad = b'data: {"choices": [}\n\n'
@@ -54,7 +55,7 @@ class OpenAI:
 
 
 class OpenRouter(OpenAI):
-    kind, path = "openrouter", "/api/v1"
+    kind, path, keys = "openrouter", "/api/v1", ""
 
     @staticmethod
     def error(status, kind, words):
@@ -79,8 +80,50 @@ def event(kind, **more):
         kind.encode(), json.dumps(dict(more, type=kind)).encode())
 
 
+class Responses:
+    """All chats go this way; what its own clients ask is passed through."""
+    kind, path, model = "openai", "/v1", "gpt-x"
+    keys = 'responses_api = "all";'
+    head, error = SSE_HEAD, OpenAI.error
+    bad = b'event: response.output_text.delta\ndata: {"type": }\n\n'
+    long = b'data: {"type": "response.output_text.delta", "delta": "'
+
+    @staticmethod
+    def part(text):
+        return {"type": "output_text", "text": text, "annotations": [],
+                "logprobs": []}
+
+    @classmethod
+    def item(cls, text, status="completed"):
+        return {"id": "msg_1", "type": "message", "role": "assistant",
+                "status": status,
+                "content": [cls.part(text)] if text is not None else []}
+
+    @classmethod
+    def whole(cls, text, status="completed"):
+        return {"id": "resp_1", "object": "response", "created_at": 1,
+                "model": "m", "status": status, "error": None,
+                "incomplete_details": None, "instructions": None,
+                "metadata": {}, "parallel_tool_calls": True, "tools": [],
+                "tool_choice": "auto", "temperature": 1, "top_p": 1,
+                "output": [cls.item(text)] if text is not None else [],
+                "usage": {"input_tokens": 3, "output_tokens": 2,
+                          "total_tokens": 5} if status == "completed" else None}
+
+    @staticmethod
+    def word(text):
+        return event("response.output_text.delta", delta=text, logprobs=[],
+                     sequence_number=4 if text == "Hel" else 5, **AT)
+
+    @classmethod
+    def inside(cls, words):
+        return event("response.failed", sequence_number=10, response=dict(
+            cls.whole(None, "failed"),
+            error={"code": "server_error", "message": words}))
+
+
 class Anthropic:
-    kind, path, model = "claude", "", "claude-x"
+    kind, path, model, keys = "claude", "", "claude-x", ""
     head = SSE_HEAD
     usage = {"input_tokens": 3, "output_tokens": 2}
     opening = event("message_start", message={
@@ -123,7 +166,7 @@ class Anthropic:
 
 
 class Ollama:
-    kind, path, model = "ollama", "", "llama3"
+    kind, path, model, keys = "ollama", "", "llama3", ""
     head = NDJSON
     bad = b'{"message": }\n'
     long = b'{"message": {"content": "'
@@ -158,7 +201,27 @@ class Ollama:
 Ollama.opening = Ollama.word("")
 Ollama.end = [json.dumps(Ollama.line("", True)).encode() + b"\n"]
 
-WIRES = (OpenAI, Anthropic, Ollama, OpenRouter)
+AT = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+Responses.opening = b"".join((
+    event("response.created", sequence_number=0,
+          response=Responses.whole(None, "in_progress")),
+    event("response.in_progress", sequence_number=1,
+          response=Responses.whole(None, "in_progress")),
+    event("response.output_item.added", sequence_number=2, output_index=0,
+          item=Responses.item(None, "in_progress")),
+    event("response.content_part.added", sequence_number=3,
+          part=Responses.part(""), **AT)))
+Responses.end = [
+    event("response.output_text.done", sequence_number=20, text="Hello",
+          logprobs=[], **AT),
+    event("response.content_part.done", sequence_number=21,
+          part=Responses.part("Hello"), **AT),
+    event("response.output_item.done", sequence_number=22, output_index=0,
+          item=Responses.item("Hello")),
+    event("response.completed", sequence_number=23,
+          response=Responses.whole("Hello"))]
+
+WIRES = (OpenAI, Anthropic, Ollama, OpenRouter, Responses)
 
 
 # --- faults -------------------------------------------------------------------
@@ -444,8 +507,49 @@ class OllamaClient:
         return text, parts[-1].get("done") is True, errors
 
 
+class ResponsesClient:
+    path = "/v1/responses"
+
+    @staticmethod
+    def body(model, stream):
+        return {"model": model, "stream": stream, "input": "hi"}
+
+    @staticmethod
+    def text(response):
+        return "".join(c["text"] for item in response["output"]
+                       if item["type"] == "message" for c in item["content"])
+
+    @classmethod
+    def whole(cls, reply):
+        assert reply["status"] == "completed" and not reply["error"], reply
+        return cls.text(reply)
+
+    @staticmethod
+    def error(reply):
+        return reply["error"]["message"]
+
+    @classmethod
+    def stream(cls, body):
+        parts = [json.loads(e) for e in sse(body)]
+        kinds = [p["type"] for p in parts]
+        places = [p["sequence_number"] for p in parts]
+        assert places == sorted(set(places)), places
+        # "error", and for answers that the host made "response.failed", too.
+        errors = sorted({p["message"] for p in parts if p["type"] == "error"} |
+                        {p["response"]["error"]["message"] for p in parts
+                         if p["type"] == "response.failed"})
+        text = "".join(p["delta"] for p in parts
+                       if p["type"] == "response.output_text.delta")
+        if errors:
+            assert "response.completed" not in kinds and \
+                "response.incomplete" not in kinds, kinds
+        else:
+            assert cls.whole(parts[-1]["response"]) == text, parts[-1]
+        return text, kinds[-1] == "response.completed", errors
+
+
 CLIENTS = {"openai": OpenAIClient, "anthropic": AnthropicClient,
-           "ollama": OllamaClient}
+           "ollama": OllamaClient, "responses": ResponsesClient}
 
 
 # --- the wall -----------------------------------------------------------------
@@ -457,7 +561,7 @@ class Wall:
     def __init__(self, wire):
         self.wire = wire
         self.faults = dict(FAULTS)
-        if wire in (OpenAI, OpenRouter):
+        if wire in (OpenAI, OpenRouter, Responses):
             self.faults.update(FILTER)
         self.cases = [(f, c, s) for f in self.faults for c in CLIENTS
                       for s in (False, True)]
@@ -477,8 +581,8 @@ class Wall:
             table.setdefault(name, []).append(time.monotonic())
 
     def misbehave(self, req, conn):
-        if req.method != "POST" or "/chat" not in req.path and \
-                "/messages" not in req.path:
+        if req.method != "POST" or not any(
+                p in req.path for p in ("/chat", "/messages", "/responses")):
             return send_json(conn, 404, {"error": "no such page"})
         name = req.json["model"]
         self.count(self.seen, name)
@@ -502,13 +606,14 @@ class Wall:
             name = self.name(case)
             url = self.nowhere if case[0] == "refused" else self.bad.url
             providers.append(
-                '%s: { type = "%s"; base_url = "%s%s"; api_key = "%s"; %s };'
+                '%s: { type = "%s"; base_url = "%s%s"; api_key = "%s"; %s %s };'
                 % (name, self.wire.kind, url, self.wire.path, KEY,
-                   self.faults[case[0]][2]))
+                   self.wire.keys, self.faults[case[0]][2]))
             routes.append('{ name = "r-%s"; targets = [ "%s/%s", "good/%s" ]; }'
                           % (name, name, name, name))
         providers.append('good: { type = "openai"; base_url = "%s/v1"; '
-                         'api_key = "%s"; };' % (self.good.url, KEY))
+                         'api_key = "%s"; %s };'
+                         % (self.good.url, KEY, OpenAI.keys))
         return {"providers": "\n".join(providers),
                 "top": "routes = ( %s );" % ",\n".join(routes)}
 
@@ -599,6 +704,10 @@ def test_openrouter():
     Wall(OpenRouter).run()
 
 
+def test_responses():
+    Wall(Responses).run()
+
+
 def test_retry_after_reaches_the_client():
     """In all its forms, from each wire, when nobody else can answer."""
     for wire in WIRES:
@@ -609,8 +718,8 @@ def test_retry_after_reaches_the_client():
         with Upstream(answer_rate) as up:
             names = ("rate_seconds", "rate_date", "rate_ms")
             with Host(providers="".join(
-                    '%s: { type = "%s"; base_url = "%s%s"; api_key = "%s"; };'
-                    % (n, wire.kind, up.url, wire.path, KEY)
+                    '%s: { type = "%s"; base_url = "%s%s"; api_key = "%s"; '
+                    '%s };' % (n, wire.kind, up.url, wire.path, KEY, wire.keys)
                     for n in names)) as host:
                 for n in names:
                     for client in CLIENTS.values():

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "dialect/responses.h"
 #include "dialect/responses_in.h"
 #include <patchbay/json.h>
 
@@ -258,6 +259,40 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* The number of the event that may come behind these, in pieces of any size. */
+static const struct {
+    const char *bytes;
+    unsigned next;
+} streams[] = {
+    {"", 0},
+    {"data: {\"type\":\"x\",\"sequence_number\":0}\n\n", 1},
+    {"data: {\"sequence_number\" : 41 ,\"delta\":\"a\"}\n\n", 42},
+    {"{\"sequence_number\":7}\n\n{\"sequence_number\":8}\n\n{", 9},
+    {"{\"sequence_number\":7,\"x\":{\"sequence_number\":3}}", 8},
+    {"{\"delta\":\"\\\"sequence_number\\\":9\"}", 0},
+    {"{\"sequence_numbers\":9,\"\"sequence_number\":\"5\"}", 0},
+    {"{\"\"sequence_number\":5}", 6},
+    {"{\"sequence_number\":99999999999999}", 1000000000},
+};
+
+START_TEST(numbers)
+{
+    const char *bytes = streams[_i].bytes;
+    size_t n = strlen(bytes);
+
+    for (size_t piece = 1; piece <= n + 1; piece++) {
+        struct http_req req = {0};
+        struct dialog x = {.req = &req};
+
+        arena_init(&req.arena, LIM_KIB(4));
+        for (size_t i = 0; i < n; i += piece)
+            rs_passed(&x, str_n(bytes + i, n - i < piece ? n - i : piece));
+        ck_assert_uint_eq(rs_next(&x), streams[_i].next);
+        arena_done(&req.arena);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("responses");
@@ -267,6 +302,7 @@ int main(void)
 
     log_set_level(LOG_ERROR);
     tcase_add_loop_test(t, requests, 0, sizeof(good) / sizeof(*good));
+    tcase_add_loop_test(t, numbers, 0, sizeof(streams) / sizeof(*streams));
     tcase_add_loop_test(t, refusals, 0, sizeof(refused) / sizeof(*refused));
     suite_add_tcase(s, t);
     r = srunner_create(s);
