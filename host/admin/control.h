@@ -39,6 +39,8 @@
  *   route.explain {model?, op?} -> {model,reason,route?,targets:[{place,
  *                 provider,model,state:"ready"|"cooling"|"open"|"held",for_ms,active}],
  *                 left_out:[{target,why}]}: who would be asked
+ *   route.results {route?, reset?} -> as GET /v1/routes/results has it; with
+ *                 reset they are forgotten after that
  *   models    {provider?, refresh?, search?, free?, sort?, capability?:"a,b"}
  *                 -> {models:[{id:"provider/model",provider,
  *                 model,..canonical item..}], failed:[{provider,reason}]}

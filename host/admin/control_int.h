@@ -84,8 +84,9 @@ void ctl_models(struct ctl_conn *c, struct json_object *args);
 void ctl_run_op(struct ctl_conn *c, struct json_object *args);
 /* control_backend.c: "backends":[..], of "status" */
 void ctl_put_backends(struct buf *b, struct host *h);
-/* control_route.c: the verb "route.explain" */
+/* control_route.c: the verbs "route.explain" and "route.results" */
 void ctl_explain(struct ctl_conn *c, struct json_object *args);
+void ctl_results(struct ctl_conn *c, struct json_object *args);
 /* control_verbs.c: is there such a provider?  If not the error has been sent. */
 bool ctl_provider_known(struct ctl_conn *c, const char *name);
 

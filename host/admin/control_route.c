@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb "route.explain": who would be asked, in which order and why, and who
- * not.  Nothing is asked. */
+/* The verbs "route.explain": who would be asked, in which order and why, and who
+ * not, while nothing is asked; and "route.results": what came of those who
+ * were. */
 #include <config.h>
 
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "manager/op.h"
+#include "manager/results.h"
 #include "manager/router.h"
 
 #define RESULT_MAX LIM_MIB(4)
@@ -159,4 +161,19 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
         buf_done(&b);
     }
     arena_done(&a);
+}
+
+void ctl_results(struct ctl_conn *c, struct json_object *args)
+{
+    pbay_str route = js_str(args, "route", STR_NONE);
+    struct buf b;
+
+    buf_init(&b, RESULT_MAX);
+    if (results_put(&b, route) < 0)
+        ctl_fail(c, ERR_REPLY_TOO_LARGE, "the results are too many for a line");
+    else
+        ctl_ok(c, buf_str(&b));
+    if (js_bool(args, "reset", false))
+        results_reset(route);
+    buf_done(&b);
 }

@@ -578,6 +578,7 @@ static const struct {
     {"provider.disable", do_disable},
     {"provider.enable", do_enable},
     {"route.explain", ctl_explain},
+    {"route.results", ctl_results},
     {"models", ctl_models},
     {"chat", do_chat},
     {"embed", do_embed},

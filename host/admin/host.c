@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "manager/limits.h"
 #include "manager/pace.h"
+#include "manager/results.h"
 #include "module/backend.h"
 
 #define REFRESH_MS 300000 /* how often providers are asked for their models */
@@ -743,6 +744,7 @@ void host_free(struct host *h)
     stats_free();
     limits_free();
     pace_free();
+    results_reset(STR_NONE);
     catalogue_done(&h->modules);
     loader_done();
     http_tls_free(h->tls);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* patchbay route: why a request goes where it goes. */
+/* patchbay route: why a request goes where it goes, and what came of it. */
 #include "config.h"
 
 #include <stdio.h>
@@ -11,10 +11,15 @@
 #include "cli/input.h"
 
 static const char help[] =
-    "Tell which targets a request for MODEL would have, in their order, and "
-    "why;\nand which of its route's are left out. MODEL is a model, an alias "
-    "or "
-    "a route;\nwithout it the default route is meant. Nothing is asked.\n\n";
+    "  explain    which targets a request for MODEL would have, in their "
+    "order, "
+    "and\n             why; and which of its route's are left out. MODEL is a "
+    "model, an\n             alias or a route; without it the default route is "
+    "meant.\n             Nothing is asked\n"
+    "  results    what came of each target of ROUTE, or of every route: "
+    "attempts,\n             mean times, tokens and cost since the host "
+    "started\n\n"
+    "      --reset       results: forget them after that\n";
 
 static void number(struct out_table *t, long long n)
 {
@@ -118,26 +123,100 @@ static int explain(struct cli *cli, const char *model)
     return status;
 }
 
+/* --- results ------------------------------------------------------------- */
+
+static void mean(struct out_table *t, struct json_object *row, const char *name)
+{
+    if (js_get(row, name))
+        number(t, (long long)js_int(row, name, 0));
+    else
+        out_cell(t, "-");
+}
+
+static void print_results(struct out *o, struct json_object *all)
+{
+    static const char *const heads[] = {"route", "target",   "ok",     "failed",
+                                        "first", "total ms", "tokens", "USD"};
+    size_t n = all ? json_object_array_length(all) : 0;
+    struct out_table t;
+    char text[700];
+
+    out_table_init(&t, 8);
+    for (size_t i = 0; i < 8; i++)
+        out_cell(&t, heads[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *r = json_object_array_get_idx(all, i);
+        bool known = js_int(r, "unpriced", 0) == 0 && js_int(r, "ok", 0) > 0;
+        out_cell(&t, js_cstr(r, "route", "?"));
+        snprintf(text, sizeof(text), "%s/%s", js_cstr(r, "provider", "?"),
+                 js_cstr(r, "model", ""));
+        out_cell(&t, text);
+        number(&t, (long long)js_int(r, "ok", 0));
+        number(&t, (long long)js_int(r, "failed", 0));
+        mean(&t, r, "first_token_ms");
+        mean(&t, r, "total_ms");
+        snprintf(text, sizeof(text), "%lld + %lld",
+                 (long long)js_int(r, "input_tokens", 0),
+                 (long long)js_int(r, "output_tokens", 0));
+        out_cell(&t, text);
+        if (known)
+            cost_text(js_int(r, "cost_nano", 0), text);
+        out_cell(&t, known ? text : "unknown");
+    }
+    out_table_print(o, &t);
+}
+
+static int results(struct cli *cli, const char *route, bool reset)
+{
+    struct json_object *args = json_object_new_object(), *r;
+    int status;
+
+    if (!args || js_add_str(args, "route", str_c(route)) ||
+        js_add_bool(args, "reset", reset))
+        status = cli_error(cli, EXIT_FAILED, "out of memory");
+    else
+        status = cli_open_running(cli);
+    if (!status)
+        status = cli_ask(cli, "route.results", js_text(args), &r);
+    if (!status && cli->json)
+        cli_print_json(cli, r);
+    else if (!status)
+        print_results(&cli->out, js_typed(r, "results", json_type_array));
+    json_object_put(args);
+    return status;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
-    int opt = cli_no_options(cli, argc, argv), n = argc - optind;
-    char **operands = argv + optind;
+    static const struct option longs[] = {{"reset", no_argument, NULL, 'r'},
+                                          {0}};
+    bool reset = false, explains;
+    char **operands;
+    int opt, n;
 
-    if (opt)
+    while ((opt = cli_getopt(cli, argc, argv, "", longs)) >= 0)
+        reset = true;
+    if (opt != -1)
         return cli_opt_status(opt);
-    if (n < 1 || strcmp(operands[0], "explain") != 0)
-        return cli_usage(cli, "explain [MODEL] is wanted");
+    n = argc - optind;
+    operands = argv + optind;
+    explains = n && strcmp(operands[0], "explain") == 0;
+    if (!explains && (n < 1 || strcmp(operands[0], "results") != 0))
+        return cli_usage(cli, "explain [MODEL] or results [ROUTE] is wanted");
     if (n > 2)
-        return cli_usage(cli, "explain takes one model at most");
-    if (n == 2 && !input_utf8(cli, str_c(operands[1]), "the model's name"))
+        return cli_usage(cli, "%s takes one name at most", operands[0]);
+    if (n == 2 && !input_utf8(cli, str_c(operands[1]), "the name"))
         return EXIT_USAGE;
-    return explain(cli, n == 2 ? operands[1] : "");
+    if (explains && reset)
+        return cli_usage(cli, "--reset is for results");
+    return explains ? explain(cli, n == 2 ? operands[1] : "")
+                    : results(cli, n == 2 ? operands[1] : "", reset);
 }
 
 const struct command cmd_route = {
     .name = "route",
-    .summary = "tell who would answer a request, and why",
-    .usage = "explain [OPTIONS] [MODEL]",
+    .summary = "tell who would answer a request, and who has",
+    .usage = "explain [OPTIONS] [MODEL]\nresults [OPTIONS] [ROUTE]",
     .help = help,
     .common = COMMON_ASK,
     .run = run};

@@ -15,6 +15,7 @@
 #include "dialect/ops.h"
 #include "dialect/raw.h"
 #include "dialect/responses.h"
+#include "dialect/results.h"
 #include "dialect/text.h"
 
 static void health(struct dialog *x);
@@ -28,7 +29,7 @@ static const struct dl_route own_routes[] = {
 
 static const struct dl_route *const tables[] = {
     oa_routes,  an_routes,  ol_routes, cp_routes,
-    rs_routes,  cmp_routes, bt_routes,  ops_routes,
+    rs_routes,  cmp_routes, bt_routes, res_routes,  ops_routes,
     tx_routes,  raw_routes, own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first

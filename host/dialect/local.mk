@@ -4,6 +4,8 @@ host_sources += \
 	host/dialect/chat.c \
 	host/dialect/batch.c \
 	host/dialect/batch.h \
+	host/dialect/results.c \
+	host/dialect/results.h \
 	host/dialect/compare.c \
 	host/dialect/compare.h \
 	host/dialect/completions.c host/dialect/completions.h \

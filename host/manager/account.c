@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "manager/pace.h"
 #include "manager/pricing.h"
+#include "manager/results.h"
 
 void account_usage(struct instance_stats *st, const struct target *t,
                    const pbay_usage *u, struct clock *clock)
@@ -24,6 +25,25 @@ void account_usage(struct instance_stats *st, const struct target *t,
         account_bump(&st->unpriced, 1);
     else
         account_bump(&st->cost_nano, (uint64_t)cost);
+}
+
+void account_route(const char *route, const struct target *t, bool ok,
+                   const struct call_report *r, int64_t before,
+                   struct clock *clock)
+{
+    const pbay_usage *u = &r->usage;
+    struct result took = {
+        .ok = ok,
+        .input = u->known & PBAY_U_INPUT ? u->input : 0,
+        .output = u->known & PBAY_U_OUTPUT ? u->output : 0,
+        .cost_nano =
+            u->known ? pricing_cost(t->instance, t->model, u, clock_wall(clock))
+                     : -1,
+        .first_ms = r->first_ms < 0 ? -1 : r->first_ms - before,
+        .total_ms = r->total_ms - before};
+
+    if (route)
+        results_add(route, t->instance->name, t->model, &took);
 }
 
 void account_price(const struct manager *m, struct call_report *r)

@@ -18,6 +18,11 @@ static inline void account_bump(_Atomic uint64_t *counter, uint64_t by)
 /* What a target has used and what that cost. */
 void account_usage(struct instance_stats *st, const struct target *t,
                    const pbay_usage *u, struct clock *clock);
+/* An attempt of a call on a route has ended, its time counted from `before` ms
+ * after the call's start. */
+void account_route(const char *route, const struct target *t, bool ok,
+                   const struct call_report *r, int64_t before,
+                   struct clock *clock);
 /* What a call cost, added to its usage where its provider has not said it;
  * nothing where nobody knows. */
 void account_price(const struct manager *m, struct call_report *r);

@@ -170,6 +170,13 @@ static void count_pace(struct call *c)
                      c->report.total_ms - before, c->m->loop->clock);
 }
 
+/* For whoever compares a route's targets. */
+static void count_route(struct call *c, bool ok)
+{
+    account_route(c->plan.route, &c->plan.targets[c->at], ok, &c->report,
+                  c->tried_at - c->started, c->m->loop->clock);
+}
+
 static void finish(struct call *c, const struct err *e)
 {
     struct instance_stats *st = stats(c);
@@ -194,6 +201,7 @@ static void finish(struct call *c, const struct err *e)
     account_bump(e ? &st->failed : &st->ok, 1);
     account_bump(&st->active, (uint64_t)-1);
     count_usage(c);
+    count_route(c, !e);
     if (!e)
         count_pace(c);
     guard_total(c->guard, &c->report.usage);
@@ -517,6 +525,7 @@ static void on_end(void *arg, const struct err *e)
         finish(c, NULL);
     } else if (another(c, e)) {
         log_end(c, e);
+        count_route(c, false);
         account_bump(&stats(c)->failed, 1);
         account_bump(&stats(c)->active, (uint64_t)-1);
         tried_add(&c->tried, c->report.provider, c->report.model, e);
@@ -524,6 +533,7 @@ static void on_end(void *arg, const struct err *e)
         c->retry = true; /* from leave(), once this attempt is off the stack */
     } else if ((c->wait_ms = again_after(c, e)) >= 0) {
         log_end(c, e);
+        count_route(c, false);
         c->retry = true;
     } else if (c->tried.n && !known(c)) {
         struct err all;

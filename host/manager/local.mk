@@ -34,6 +34,8 @@ host_sources += \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/report.c \
 	host/manager/request.c \
+	host/manager/results.c \
+	host/manager/results.h \
 	host/manager/retry.c host/manager/retry.h \
 	host/manager/route.c host/manager/route_order.c \
 	host/manager/router.c host/manager/router.h \

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of results; see results.h. */
+#include "manager/results.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+struct row {
+    struct row *next;
+    pbay_str route, provider, model; /* behind this struct */
+    uint64_t attempts, ok, failed, input, output, cost, unpriced;
+    uint64_t first_n, first_ms, total_ms;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct row *rows, **last = &rows; /* as they came */
+static size_t n_rows;
+static uint64_t lost;
+
+static char *put(char *at, pbay_str s, pbay_str *to)
+{
+    if (s.n)
+        memcpy(at, s.p, s.n);
+    *to = str_n(at, s.n);
+    return at + s.n;
+}
+
+/* NULL: there is no room. */
+static struct row *find(pbay_str route, pbay_str provider, pbay_str model)
+{
+    struct row *r = rows;
+    char *at;
+
+    while (r && !(str_eq(r->model, model) && str_eq(r->provider, provider) &&
+                  str_eq(r->route, route)))
+        r = r->next;
+    if (r || n_rows == RESULTS_MAX)
+        return r;
+    r = calloc(1, sizeof(*r) + route.n + provider.n + model.n + 1);
+    if (!r)
+        return NULL;
+    at = put((char *)(r + 1), route, &r->route);
+    at = put(at, provider, &r->provider);
+    put(at, model, &r->model);
+    n_rows++;
+    *last = r;
+    last = &r->next;
+    return r;
+}
+
+static void add(struct row *to, const struct result *r)
+{
+    to->attempts++;
+    to->ok += r->ok;
+    to->failed += !r->ok;
+    to->input += r->input;
+    to->output += r->output;
+    if (r->cost_nano >= 0)
+        to->cost += (uint64_t)r->cost_nano;
+    else if (r->ok)
+        to->unpriced++;
+    if (!r->ok)
+        return;
+    to->total_ms += (uint64_t)r->total_ms;
+    if (r->first_ms < 0)
+        return;
+    to->first_n++;
+    to->first_ms += (uint64_t)r->first_ms;
+}
+
+void results_add(const char *route, const char *provider, pbay_str model,
+                 const struct result *r)
+{
+    struct row *to;
+
+    pthread_mutex_lock(&lock);
+    to = find(str_c(route), str_c(provider), model);
+    if (to)
+        add(to, r);
+    else
+        lost++;
+    pthread_mutex_unlock(&lock);
+}
+
+static int put_mean(struct buf *b, const char *name, uint64_t sum, uint64_t n)
+{
+    return n ? buf_printf(b, ",\"%s\":%llu", name,
+                          (unsigned long long)((sum + n / 2) / n))
+             : buf_printf(b, ",\"%s\":null", name);
+}
+
+static int put_row(struct buf *b, const struct row *r)
+{
+    int rc = buf_addc(b, "{\"route\":") | buf_json(b, r->route) |
+             buf_addc(b, ",\"provider\":") | buf_json(b, r->provider) |
+             buf_addc(b, ",\"model\":") | buf_json(b, r->model);
+
+    rc |= buf_printf(b, ",\"attempts\":%llu,\"ok\":%llu,\"failed\":%llu",
+                     (unsigned long long)r->attempts, (unsigned long long)r->ok,
+                     (unsigned long long)r->failed);
+    rc |=
+        buf_printf(b, ",\"input_tokens\":%llu,\"output_tokens\":%llu",
+                   (unsigned long long)r->input, (unsigned long long)r->output);
+    rc |= buf_printf(b, ",\"cost_nano\":%llu,\"unpriced\":%llu",
+                     (unsigned long long)r->cost,
+                     (unsigned long long)r->unpriced);
+    return rc | put_mean(b, "first_token_ms", r->first_ms, r->first_n) |
+           put_mean(b, "total_ms", r->total_ms, r->ok) | buf_addc(b, "}");
+}
+
+int results_put(struct buf *b, pbay_str route)
+{
+    const char *sep = "";
+    int rc = buf_addc(b, "{\"results\":[");
+
+    pthread_mutex_lock(&lock);
+    for (const struct row *r = rows; r; r = r->next)
+        if (!route.n || str_eq(r->route, route)) {
+            rc |= buf_addc(b, sep) | put_row(b, r);
+            sep = ",";
+        }
+    rc |= buf_printf(b, "],\"lost\":%llu}", (unsigned long long)lost);
+    pthread_mutex_unlock(&lock);
+    return rc < 0 ? -1 : 0;
+}
+
+void results_reset(pbay_str route)
+{
+    struct row **at = &rows;
+
+    pthread_mutex_lock(&lock);
+    while (*at) {
+        struct row *r = *at;
+        if (route.n && !str_eq(r->route, route)) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        free(r);
+        n_rows--;
+    }
+    last = at;
+    if (!route.n)
+        lost = 0;
+    pthread_mutex_unlock(&lock);
+}
