@@ -113,6 +113,17 @@ static void on_end(void *arg, const struct err *e, const struct call_report *r)
 
 static const struct call_sink sink = {on_begin, on_bytes, on_event, on_end};
 
+/* One that has said when to come back is asked nothing before, and a list of
+ * models that it would give all the same says nothing of that. */
+static bool cooling(const struct check *k)
+{
+    struct manager *m = k->of->m;
+    int64_t until;
+
+    return health_look(m->health, k->provider, STR_NONE,
+                       clock_now(m->loop->clock), &until) == HEALTH_COOLING;
+}
+
 static void due(void *arg)
 {
     struct check *k = arg;
@@ -128,7 +139,7 @@ static void due(void *arg)
     struct err e;
 
     if (atomic_load(&m->draining) ||
-        health_held(m->health, k->provider) == HOLD_DISABLE) {
+        health_held(m->health, k->provider) == HOLD_DISABLE || cooling(k)) {
         again(k);
         return;
     }

@@ -204,6 +204,30 @@ def test_disabled_by_the_api():
         assert p.got() == 1  # its own 503
 
 
+def test_no_check_of_one_that_asked_for_time():
+    """Retry-After holds for checks as well, and none of them ends it."""
+    with Pair() as p:
+        p.a.on("/v1/models")(lambda r, c: send_json(c, 200, {"data": []}))
+        p.b.on("/v1/models")(lambda r, c: send_json(c, 200, {"data": []}))
+        p.how = lambda c: send_json(c, 503, {"error": {
+            "message": "Overloaded", "type": "server_error"}},
+            "Retry-After: 600\r\n")  # the whole provider
+        p.host.write_conf("".join(
+            openai_at(up.url, name=n, extra='default_model = "m"; '
+                      'check_interval = "50ms";')
+            for n, up in (("a", p.a), ("b", p.b))), top=ROUTE)
+        p.host.control("reload")
+
+        def gets(up):
+            return len([r for r in up.requests if r.method == "GET"])
+        until(lambda: gets(p.a) > 4, "checks of a")
+        assert p.ask()[1] == "b" and p.got() == 1
+        seen, clock = gets(p.a), gets(p.b)
+        until(lambda: gets(p.b) >= clock + 6, "six checks of b")
+        assert gets(p.a) <= seen + 1, gets(p.a) - seen  # one under way
+        assert p.ask()[1] == "b" and p.got() == 1
+
+
 def test_checked_before_a_client_finds_out():
     with Pair() as p:
         down = threading.Event()
