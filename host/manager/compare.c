@@ -26,6 +26,7 @@ struct compare {
     const struct compare_sink *sink;
     void *arg;
     size_t n, next, running, over, at_once;
+    int64_t started;
     bool keep, paused, told;
     struct timer again; /* starts calls, tells the end: never inside a call */
     struct job jobs[];
@@ -128,6 +129,23 @@ static const struct call_sink sink = {on_begin, on_bytes, on_event, on_end};
 
 /* --- all of them --------------------------------------------------------- */
 
+/* What is left of the deadline, which is one for all of them.  0, or -1 and
+ * *e. */
+static int cut_deadline(const struct compare *c, struct call_request *r,
+                        struct err *e)
+{
+    int64_t gone = clock_now(c->m->loop->clock) - c->started;
+
+    if (!r->deadline_ms)
+        return 0;
+    if (r->deadline_ms > gone) {
+        r->deadline_ms -= gone;
+        return 0;
+    }
+    err_set(e, ERR_DEADLINE, "the deadline of the request is over");
+    return -1;
+}
+
 static void start_job(struct job *j)
 {
     struct compare *c = j->c;
@@ -145,7 +163,8 @@ static void start_job(struct job *j)
     j->started = true;
     c->running++;
     err_clear(&e);
-    j->call = call_start(c->m, &r, &sink, j, &e);
+    if (cut_deadline(c, &r, &e) == 0)
+        j->call = call_start(c->m, &r, &sink, j, &e);
     if (!j->call)
         job_over(j, &e, NULL);
     else if (c->paused)
@@ -182,6 +201,7 @@ struct compare *compare_start(struct manager *m,
     c->n = n;
     c->at_once = at_once ? at_once : COMPARE_AT_ONCE;
     c->keep = keep;
+    c->started = clock_now(m->loop->clock);
     for (size_t i = 0; i < n; i++) {
         struct job *j = &c->jobs[i];
         j->c = c;

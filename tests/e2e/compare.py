@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 
 from harness import (PATCHBAY, PROVIDERS, Host, Upstream, completion, delta, main,
                      openai_at, send_json, send_stream, sse, until)
@@ -86,6 +87,21 @@ def test_side_by_side():
         for r in s.posts():
             assert r.json["temperature"] == 0.5 and "models" not in r.json
             assert r.json["messages"] == [{"role": "user", "content": "Who?"}]
+
+
+def test_one_deadline_for_all():
+    """One after the other, of 0.6 s each; there is a second."""
+    with Setting() as s:
+        def slow(r, c):
+            time.sleep(0.6)  # what an answer takes
+            return words(r, c)
+        s.up.on("slow")(slow)
+        _, _, body = s.ask(["up/slow", "up/slow", "up/slow"],
+                           {"x-patchbay-deadline": "1s"}, max_concurrent=1)
+        errors = [(r["error"] or {}).get("code")
+                  for r in json.loads(body)["results"]]
+        assert errors[1:] == ["deadline"] * 2, errors
+        assert len(s.posts()) <= 2
 
 
 def test_cost():
