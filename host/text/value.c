@@ -145,12 +145,13 @@ static int value(struct reader *r, struct jv *v)
 
 int jv_read(pbay_str text, size_t max_values, struct arena *a, struct jv *out)
 {
-    struct reader r = {
-        .p = text.p, .end = text.p + text.n, .a = a, .left = max_values};
+    struct reader r = {.a = a, .left = max_values};
     int rc;
 
     if (!text.n || pbay_json_check(text, NULL) < 0)
         return -EINVAL;
+    r.p = text.p;
+    r.end = text.p + text.n;
     space(&r);
     rc = value(&r, out);
     free(r.stack);
