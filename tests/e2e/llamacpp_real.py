@@ -23,10 +23,9 @@ class Other(Llama):
 
     def __init__(self, *options):
         self.options = options
-        self.wanted = None
 
     def __enter__(self):
-        self.port = self.wanted or free_port()
+        self.port = free_port()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [counterpart("llama-server.sh"), "--host", "127.0.0.1", "--port",
@@ -217,7 +216,7 @@ def test_eight_at_once():
 
 def test_killed_in_mid_answer():
     """It is somebody else's to start again; the answer ends with an error, and
-    the provider is there again when the server is."""
+    the provider is there again with another server."""
     options = ("-m", tiny, "-c", "16384", "-np", "1", "--alias", "tiny")
     with Other(*options) as server, Host(
             providers=section("mortal", server, key="none")) as h:
@@ -238,9 +237,9 @@ def test_killed_in_mid_answer():
         assert b"[DONE]" not in got and b'"error"' in got, got[-500:]
         status, _, reply = h.post("/v1/chat/completions", chat("mortal/tiny"))
         assert status == 502, (status, reply)
-        again = Other(*options)
-        again.wanted = server.port
-        with again:
+        with Other(*options) as again:
+            h.write_conf(section("mortal", again, key="none"))
+            h.control("reload")
             h.control("provider.reset", {"name": "mortal"})
             status, _, reply = h.post("/v1/chat/completions",
                                       chat("mortal/tiny", max_tokens=3))
