@@ -133,6 +133,16 @@ static int reasons(pbay_str model)
     return 0;
 }
 
+int oai_never_reasons(pbay_str model)
+{
+    static const char *const families[] = {"gpt-3.5", "gpt-4", "chatgpt-4o"};
+
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (starts(model, families[i]))
+            return 1;
+    return 0;
+}
+
 /* Give a member another name; one that has that name already stays as it is. */
 static void rename_member(const pbay_request *req, struct edits *e,
                           const char *from, const char *to)
@@ -161,6 +171,9 @@ static void edit_names(const struct openai *o, const pbay_request *req,
         rename_member(req, e, new_name, old_name);
     if (o->random_seed)
         rename_member(req, e, "seed", "random_seed");
+    if (translated && oai_never_reasons(req->model) &&
+        pbay_json_is(find(req, "reasoning_effort"), "none"))
+        oai_edit(e, OA("reasoning_effort"), (pbay_str){NULL, 0});
 }
 
 /* One word to stop at, for servers that take nothing but a list. */

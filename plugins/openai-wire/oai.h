@@ -160,6 +160,10 @@ void oai_get(pbay_exchange *x, pbay_str path);
 /* For pbay_out.grow: memory of the call; arg is {o, c}. */
 char *oai_grow(void *arg, char *old, size_t n, size_t room);
 
+/* Models of OpenAI's that refuse reasoning_effort, even "none": asked not to
+ * reason, they are asked for nothing. */
+int oai_never_reasons(pbay_str model);
+
 /* --- messages.c: messages as the server wants them */
 pbay_rc oai_edit_messages(struct openai *o, struct call *c,
                           const pbay_request *req, struct edits *e);

@@ -382,7 +382,8 @@ static void reasoning(struct body *b)
     pbay_str summary = b->own->summary;
     int sums = !(summary.n == 4 && memcmp(summary.p, "none", 4) == 0);
 
-    if (none(effort))
+    if (none(effort) ||
+        (pbay_json_is(effort, "none") && oai_never_reasons(b->req->model)))
         return;
     put(b, ",\"reasoning\":{\"effort\":");
     raw(b, effort);
