@@ -75,7 +75,13 @@ static void chat_event(void *arg, const pbay_event *ev)
     struct dialog *x = arg;
     struct buf out;
 
-    if (!x->render || x->lost || ev->type == PBAY_EV_WARNING)
+    if (ev->type == PBAY_EV_WARNING) {
+        /* One that comes with the answer; a stream's head is gone by then. */
+        if (!x->head_sent)
+            dl_warn(x, ev->name, ev->text);
+        return;
+    }
+    if (!x->render || x->lost)
         return;
     buf_init(&out, LIM_REPLY);
     if (x->form->event(x->render, ev, &out) >= 0)

@@ -142,16 +142,40 @@ void dl_add_header(struct dialog *x, const char *name, pbay_str value)
     x->headers[x->n_headers++] = (pbay_kv){str_c(name), str_n(clean, value.n)};
 }
 
+static bool is_warning(const pbay_kv *h)
+{
+    return strcmp(h->k.p, "x-patchbay-warning") == 0;
+}
+
+/* Each is said once, and so many of them at most. */
+void dl_warn(struct dialog *x, pbay_str field, pbay_str text)
+{
+    const pbay_kv *last;
+    size_t was = x->n_headers;
+    int before = 0;
+    char line[256];
+
+    snprintf(line, sizeof(line), "%.*s%s%.*s", STR_ARG(field),
+             field.n ? ": " : "", STR_ARG(text));
+    dl_add_header(x, "x-patchbay-warning", str_c(line));
+    if (x->n_headers == was)
+        return;
+    last = &x->headers[was];
+    for (size_t i = 0; i < was; i++) {
+        if (!is_warning(&x->headers[i]))
+            continue;
+        if (++before == WARNINGS_MAX || str_eq(x->headers[i].v, last->v)) {
+            x->n_headers = was;
+            return;
+        }
+    }
+}
+
 /* One header for each field that was dropped or changed. */
 static void warning_headers(struct dialog *x, const struct call_warning *w)
 {
-    char line[256];
-
-    for (int i = 0; w && i < WARNINGS_MAX; w = w->next, i++) {
-        snprintf(line, sizeof(line), "%.*s%s%.*s", STR_ARG(w->name),
-                 w->name.n ? ": " : "", STR_ARG(w->text));
-        dl_add_header(x, "x-patchbay-warning", str_c(line));
-    }
+    for (; w; w = w->next)
+        dl_warn(x, w->name, w->text);
 }
 
 void dl_route_headers(struct dialog *x, const struct call_report *r)

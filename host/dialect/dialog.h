@@ -106,6 +106,8 @@ void dl_error_headers(struct dialog *x, const struct err *e);
 void dl_lost(struct err *e);
 void dl_json(struct dialog *x, int status, pbay_str body);
 void dl_add_header(struct dialog *x, const char *name, pbay_str value);
+/* x-patchbay-warning, unless it has been said. */
+void dl_warn(struct dialog *x, pbay_str field, pbay_str text);
 /* Headers that tell route, attempts and request id. */
 void dl_route_headers(struct dialog *x, const struct call_report *r);
 /* Write, pausing the upstream when the client is slow. */

@@ -22,6 +22,7 @@ struct choice {
     uint32_t stop;
     struct buf text, reasoning, refusal, logprobs;
     struct buf blocks; /* JSON, with commas between */
+    struct buf notes;  /* likewise: annotations */
     struct tool *tools;
     size_t n_tools;
 };
@@ -79,6 +80,7 @@ static void choice_done(struct choice *c)
     buf_done(&c->refusal);
     buf_done(&c->logprobs);
     buf_done(&c->blocks);
+    buf_done(&c->notes);
     for (size_t i = 0; i < c->n_tools; i++) {
         buf_done(&c->tools[i].id);
         buf_done(&c->tools[i].name);
@@ -128,6 +130,7 @@ static struct choice *choice_at(struct oa_render *r, uint32_t i)
             buf_init(&v[j].refusal, LIM_REPLY);
             buf_init(&v[j].logprobs, LIM_REPLY);
             buf_init(&v[j].blocks, LIM_REPLY);
+            buf_init(&v[j].notes, LIM_REPLY);
         }
         r->choices = v;
         r->n = i + 1;
@@ -239,13 +242,14 @@ static int call_chunk(struct oa_render *r, struct choice *c,
     return rc | delta_close(r, c, STR_NONE, NULL, o);
 }
 
-/* A block that a later request has to bring back, in a member of our own. */
-static int block_chunk(struct oa_render *r, struct choice *c,
-                       const pbay_event *ev, struct buf *o)
+/* JSON of an event, in a list of its own: a block that a later request has to
+ * bring back, in a member of our own; an annotation. */
+static int json_chunk(struct oa_render *r, struct choice *c,
+                      const pbay_event *ev, const char *field, struct buf *o)
 {
     int rc = delta_open(r, c, ev->choice, o);
 
-    rc |= buf_printf(o, "%s\"patchbay_blocks\":[", c->role_sent ? "" : ",");
+    rc |= buf_printf(o, "%s\"%s\":[", c->role_sent ? "" : ",", field);
     rc |= buf_add(o, ev->json);
     rc |= buf_addc(o, "]");
     return rc | delta_close(r, c, STR_NONE, NULL, o);
@@ -266,7 +270,9 @@ static int stream_event(struct oa_render *r, struct choice *c,
     case PBAY_EV_CALL:
         return call_chunk(r, c, ev, o);
     case PBAY_EV_BLOCK:
-        return block_chunk(r, c, ev, o);
+        return json_chunk(r, c, ev, "patchbay_blocks", o);
+    case PBAY_EV_ANNOTATION:
+        return json_chunk(r, c, ev, "annotations", o);
     case PBAY_EV_STOP:
         c->stopped = true;
         rc = delta_open(r, c, ev->choice, o);
@@ -292,6 +298,11 @@ static int keep_logprobs(struct choice *c, pbay_str json)
     return buf_add(&c->logprobs, json);
 }
 
+static int keep_json(struct buf *list, pbay_str json)
+{
+    return (list->n ? buf_addc(list, ",") : 0) | buf_add(list, json);
+}
+
 static int keep_event(struct choice *c, const pbay_event *ev)
 {
     struct tool *t;
@@ -313,8 +324,9 @@ static int keep_event(struct choice *c, const pbay_event *ev)
             return -1;
         return buf_add(&t->args, ev->text);
     case PBAY_EV_BLOCK:
-        return (c->blocks.n ? buf_addc(&c->blocks, ",") : 0) |
-               buf_add(&c->blocks, ev->json);
+        return keep_json(&c->blocks, ev->json);
+    case PBAY_EV_ANNOTATION:
+        return keep_json(&c->notes, ev->json);
     case PBAY_EV_STOP:
         c->stopped = true;
         c->stop = ev->code;
@@ -329,10 +341,12 @@ static int render_event(void *arg, const pbay_event *ev, struct buf *out)
     struct oa_render *r = arg;
     struct choice *c;
 
-    if (ev->type < PBAY_EV_TEXT || ev->type > PBAY_EV_STOP ||
-        ev->type == PBAY_EV_USAGE)
+    if ((ev->type < PBAY_EV_TEXT || ev->type > PBAY_EV_STOP ||
+         ev->type == PBAY_EV_USAGE) &&
+        ev->type != PBAY_EV_ANNOTATION)
         return 0;
-    if (ev->type == PBAY_EV_BLOCK && pbay_json_check(ev->json, NULL) < 0)
+    if ((ev->type == PBAY_EV_BLOCK || ev->type == PBAY_EV_ANNOTATION) &&
+        pbay_json_check(ev->json, NULL) < 0)
         return -1;
     c = choice_at(r, ev->choice);
     if (!c)
@@ -407,6 +421,11 @@ static int put_choice(const struct choice *c, size_t i, struct buf *o)
     if (c->blocks.n) {
         rc |= buf_addc(o, ",\"patchbay_blocks\":[");
         rc |= buf_add(o, buf_str(&c->blocks));
+        rc |= buf_addc(o, "]");
+    }
+    if (c->notes.n) {
+        rc |= buf_addc(o, ",\"annotations\":[");
+        rc |= buf_add(o, buf_str(&c->notes));
         rc |= buf_addc(o, "]");
     }
     rc |= buf_addc(o, "},\"logprobs\":");
@@ -497,7 +516,7 @@ const struct chat_form oa_form = {
     .want = PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |
             PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |
             PBAY_WANT(PBAY_EV_CALL) | PBAY_WANT(PBAY_EV_BLOCK) |
-            PBAY_WANT(PBAY_EV_WARNING),
+            PBAY_WANT(PBAY_EV_ANNOTATION) | PBAY_WANT(PBAY_EV_WARNING),
     .error_json = oa_error_json,
     .render_new = render_new,
     .render_free = render_free,

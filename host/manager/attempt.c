@@ -80,7 +80,7 @@ static int32_t host_cancelled(const pbay_call *a)
 
 static bool known_event(const pbay_event *ev)
 {
-    return ev->type >= PBAY_EV_BEGIN && ev->type <= PBAY_EV_WARNING;
+    return ev->type >= PBAY_EV_BEGIN && ev->type <= PBAY_EV_ANNOTATION;
 }
 
 /* An event as this host knows the struct, whatever the plugin's is. */

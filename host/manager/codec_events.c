@@ -13,9 +13,9 @@
 #include <patchbay/json.h>
 
 static const char *const event_names[] = {
-    "",      "begin", "text",    "reasoning", "refusal",
-    "call",  "block", "vector",  "item",      "usage",
-    "error", "stop",  "content", "limits",    "warning"};
+    "",        "begin",  "text",    "reasoning", "refusal", "call",
+    "block",   "vector", "item",    "usage",     "error",   "stop",
+    "content", "limits", "warning", "annotation"};
 static const char *const stop_names[] = {"",       "end",   "length", "tool",
                                          "filter", "pause", "context"};
 static const char *const kind_names[] = {
@@ -29,7 +29,7 @@ static const char *const scope_names[] = {"", "request", "model", "key",
 
 const char *driver_event_name(uint32_t type)
 {
-    return type <= PBAY_EV_WARNING ? event_names[type] : "";
+    return type <= PBAY_EV_ANNOTATION ? event_names[type] : "";
 }
 
 void events_init(struct events *e, uint32_t op)
@@ -266,7 +266,8 @@ static void check_stop(struct events *e, const pbay_event *ev)
 
 static bool of_answer(uint32_t type)
 {
-    return type >= PBAY_EV_TEXT && type <= PBAY_EV_BLOCK;
+    return (type >= PBAY_EV_TEXT && type <= PBAY_EV_BLOCK) ||
+           type == PBAY_EV_ANNOTATION;
 }
 
 static void check(struct events *e, const pbay_event *ev)
@@ -315,7 +316,7 @@ void events_add(struct events *e, const pbay_event *ev)
 
     e->count++;
     if (!PBAY_HAS(ev, error) || ev->type < PBAY_EV_BEGIN ||
-        ev->type > PBAY_EV_WARNING) {
+        ev->type > PBAY_EV_ANNOTATION) {
         events_violation(e, "an event of unknown size or type");
         return;
     }

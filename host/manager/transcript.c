@@ -141,7 +141,7 @@ static uint32_t want_of(struct reader *r, pbay_str list, uint32_t flags)
     if (pbay_json_type(list) != 'a')
         return flags & PBAY_RQ_PASS ? want : ~0u;
     while (pbay_json_next(list, &pos, NULL, &v)) {
-        uint32_t ev = PBAY_EV_WARNING;
+        uint32_t ev = PBAY_EV_ANNOTATION;
         while (ev > 0 && !pbay_json_is(v, driver_event_name(ev)))
             ev--;
         if (!ev)

@@ -143,6 +143,8 @@ static pbay_rc stop(struct claude *o, struct call *c)
 
 static pbay_rc whole_block(struct claude *o, struct call *c, pbay_str block)
 {
+    pbay_str cites;
+    uint64_t from = c->chars;
     pbay_rc rc;
 
     if (c->n_blocks++ == BLOCKS_MAX)
@@ -150,7 +152,11 @@ static pbay_rc whole_block(struct claude *o, struct call *c, pbay_str block)
                         "the reply has more blocks than can be");
     switch (kind_of(pbay_json_get(block, "type"))) {
     case BLOCK_TEXT:
-        return text(o, c, PBAY_EV_TEXT, pbay_json_get(block, "text"));
+        rc = text(o, c, PBAY_EV_TEXT, pbay_json_get(block, "text"));
+        cites = pbay_json_get(block, "citations");
+        if (rc != PBAY_OK || pbay_json_type(cites) != 'a')
+            return rc;
+        return cl_citations(o, c, from, cites);
     case BLOCK_THINKING:
         rc = text(o, c, PBAY_EV_REASONING, pbay_json_get(block, "thinking"));
         return rc == PBAY_OK ? opaque(o, c, block) : rc;
@@ -241,6 +247,8 @@ static pbay_rc block_start(struct claude *o, struct call *c, int64_t index,
     room_for(o, c, b, &b->thinking);
     room_for(o, c, b, &b->signature);
     room_for(o, c, b, &b->input);
+    room_for(o, c, b, &b->cites);
+    b->from = c->chars;
     b->next = c->blocks;
     c->blocks = b;
     if (b->kind == BLOCK_TEXT)
@@ -279,6 +287,17 @@ static pbay_rc input_delta(struct claude *o, struct call *c, struct block *b,
     return b->input.failed ? PBAY_NOMEM : PBAY_OK;
 }
 
+/* Kept until the block's text is complete. */
+static pbay_rc cite(const struct call *c, struct block *b, pbay_str citation)
+{
+    if (b->kind != BLOCK_TEXT || !cl_wants(c, PBAY_EV_TEXT) ||
+        pbay_json_type(citation) != 'o')
+        return PBAY_OK;
+    pbay_out_cstr(&b->cites, b->cites.n ? "," : "[");
+    pbay_out_raw(&b->cites, citation);
+    return b->cites.failed ? PBAY_NOMEM : PBAY_OK;
+}
+
 static pbay_rc block_delta(struct claude *o, struct call *c, struct block *b,
                            pbay_str delta)
 {
@@ -297,7 +316,9 @@ static pbay_rc block_delta(struct claude *o, struct call *c, struct block *b,
     }
     if (pbay_json_is(type, "signature_delta") && cl_wants(c, PBAY_EV_BLOCK))
         return append(&b->signature, pbay_json_get(delta, "signature"));
-    return PBAY_OK; /* citations, and what is newer than this */
+    if (pbay_json_is(type, "citations_delta"))
+        return cite(c, b, pbay_json_get(delta, "citation"));
+    return PBAY_OK; /* what is newer than this */
 }
 
 /* A thought is made whole from its pieces. */
@@ -347,7 +368,13 @@ static pbay_rc block_stop(struct claude *o, struct call *c, struct block *b)
     block_close(c, b);
     switch (b->kind) {
     case BLOCK_TEXT:
-        return PBAY_OK;
+        if (!b->cites.n)
+            return PBAY_OK;
+        pbay_out_cstr(&b->cites, "]");
+        return b->cites.failed
+                   ? PBAY_NOMEM
+                   : cl_citations(o, c, b->from,
+                                  (pbay_str){b->cites.p, b->cites.n});
     case BLOCK_THINKING:
         return thought(o, c, b);
     case BLOCK_TOOL:

@@ -49,6 +49,8 @@ struct block {
     pbay_out thinking;  /* inside of a JSON string, escapes untouched */
     pbay_out signature; /* likewise */
     pbay_out input;     /* JSON text of a server tool's input */
+    pbay_out cites;     /* BLOCK_TEXT: citations, with commas between */
+    uint64_t from;      /* BLOCK_TEXT: characters before it */
     void *grow_with[2];
 };
 
@@ -65,9 +67,11 @@ struct call {
     uint32_t op, want, flags;
     uint32_t framing;
     pbay_ends *ends; /* RAW */
-    pbay_head head; /* with those headers that an error needs, copied */
+    pbay_head head;  /* with those headers that an error needs, copied */
     int begun, content, failed, ended;
     uint32_t n_calls, n_blocks, n_blocks_told;
+    uint64_t chars;       /* of text, emitted so far */
+    int cites_lost;       /* said once */
     struct block *blocks; /* open ones, newest first */
     /* The stop waits here for message_stop. */
     uint32_t stop;
@@ -128,6 +132,11 @@ int64_t cl_rfc3339(pbay_str text);
 /* --- answer.c: a message, streamed or whole */
 pbay_rc cl_event(struct claude *o, struct call *c, pbay_str data);
 pbay_rc cl_message(struct claude *o, struct call *c, pbay_str data);
+
+/* --- cite.c: a list of citations of the block of text that was emitted last;
+ * `from`: characters of the answer before it */
+pbay_rc cl_citations(struct claude *o, struct call *c, uint64_t from,
+                     pbay_str list);
 
 /* --- items.c: models, counts */
 pbay_rc cl_items(struct claude *o, struct call *c, pbay_str body);

@@ -4,9 +4,20 @@
 
 #include "claude.h"
 
+static uint64_t characters(pbay_str s)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
+    return n;
+}
+
 pbay_rc cl_emit(struct claude *o, struct call *c, pbay_event *ev)
 {
     ev->size = sizeof *ev;
+    if (ev->type == PBAY_EV_TEXT)
+        c->chars += characters(ev->text);
     return o->host->emit(c->call, ev) == PBAY_STOPPED ? PBAY_STOPPED : PBAY_OK;
 }
 

@@ -62,7 +62,9 @@ pbay_rc cl_head(struct claude *o, struct call *c, pbay_head *head)
     /* JSON where a stream was asked: the whole answer, so all of it is told. */
     if (c->op == PBAY_OP_CHAT && (c->flags & PBAY_RQ_STREAM) &&
         c->framing == PBAY_FRAME_WHOLE)
-        c->want = ~0u;
+        c->want = cl_wants(c, PBAY_EV_TEXT) && !cl_wants(c, PBAY_EV_ANNOTATION)
+                      ? ~PBAY_WANT(PBAY_EV_ANNOTATION)
+                      : ~0u;
     return cl_wants(c, PBAY_EV_LIMITS) ? cl_limits(o, c, head) : PBAY_OK;
 }
 

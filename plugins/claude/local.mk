@@ -7,6 +7,7 @@ claude_sources = \
 	plugins/claude/answer.c \
 	plugins/claude/body.c plugins/claude/body.h \
 	plugins/claude/build.c \
+	plugins/claude/cite.c \
 	plugins/claude/emit.c \
 	plugins/claude/feed.c \
 	plugins/claude/items.c \

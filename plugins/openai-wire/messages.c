@@ -2,7 +2,8 @@
 /* OpenAI's language: messages on their way up, in the words of servers that
  * take them a little otherwise: no role `developer`, ids of tool calls in a
  * form of their own, reasoning of earlier answers that must, or must not, come
- * back; and the blocks that only the host knows (blocks.c).
+ * back; and the blocks that only the host knows (blocks.c).  `annotations` with
+ * another provider's words in them, which are for people, go without one.
  *
  * A client's own body is treated alike: what a server refuses it refuses from
  * everybody, and a conversation that another provider began may go on here.  A
@@ -14,6 +15,7 @@
 #define ID_LENGTH 9 /* of Mistral's ids */
 
 static const char blocks_name[] = "patchbay_blocks";
+static const char note[] = "\"patchbay_citation\"";
 
 static int is_name(pbay_str key, const char *name)
 {
@@ -217,6 +219,17 @@ static int thought_fits(const struct openai *o, pbay_str message)
 
 /* ---------------------------------------------------------------- messages */
 
+static int has(pbay_str json, const char *what, size_t n)
+{
+    return json.n && memmem(json.p, json.n, what, n) != NULL;
+}
+
+/* Annotations in a form that only this host writes. */
+static int is_noted(pbay_str annotations)
+{
+    return has(annotations, note, sizeof note - 1);
+}
+
 static int is_assistant(pbay_str message)
 {
     return pbay_json_is(pbay_json_get(message, "role"), "assistant");
@@ -226,7 +239,8 @@ static int is_fine(const struct openai *o, pbay_str message)
 {
     if (pbay_json_type(message) != 'o')
         return 1; /* the provider will say what is wrong with it */
-    if (pbay_json_get(message, blocks_name).n)
+    if (pbay_json_get(message, blocks_name).n ||
+        is_noted(pbay_json_get(message, "annotations")))
         return 0;
     if (o->plain_roles &&
         pbay_json_is(pbay_json_get(message, "role"), "developer"))
@@ -251,6 +265,8 @@ static unsigned rewrite(const struct openai *o, struct call *c, pbay_out *w,
             blocks = value;
             continue;
         }
+        if (is_name(key, "annotations") && is_noted(value))
+            continue;
         if (echo && is_thought(key, value))
             continue;
         has_details |= is_name(key, "reasoning_details");
@@ -282,7 +298,8 @@ pbay_rc oai_edit_messages(struct openai *o, struct call *c,
 
     if (pbay_json_type(list) != 'a' ||
         (!o->plain_roles && !o->short_ids && !o->echo &&
-         !memmem(list.p, list.n, blocks_name, sizeof blocks_name - 1)))
+         !has(list, blocks_name, sizeof blocks_name - 1) &&
+         !has(list, note, sizeof note - 1)))
         return PBAY_OK;
     pbay_out_cstr(&w, "[");
     while (pbay_json_next(list, &pos, NULL, &message)) {

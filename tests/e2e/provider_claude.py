@@ -61,6 +61,21 @@ def call(index, name, *pieces):
                    for p in pieces])
 
 
+CITED = {"type": "char_location", "cited_text": "The grass is green.",
+         "document_index": 0, "document_title": "Colours", "file_id": None,
+         "start_char_index": 0, "end_char_index": 19}
+FOUND = {"type": "search_result_location", "cited_text": "blue", "title": "Sky",
+         "source": "https://example.org/sky", "search_result_index": 0,
+         "start_block_index": 0, "end_block_index": 1}
+
+
+def cited(index, text_, *citations):
+    return block(index, {"type": "text", "text": "", "citations": []},
+                 {"type": "text_delta", "text": text_},
+                 *[{"type": "citations_delta", "citation": c}
+                   for c in citations])
+
+
 def error(conn, status, kind, words, headers=""):
     send_json(conn, status, {"type": "error", "error": {
         "type": kind, "message": words}, "request_id": "req_up"}, headers)
@@ -82,6 +97,10 @@ def streamed(req, conn, said):
             {"type": "thinking_delta", "thinking": "Hm."},
             {"type": "signature_delta", "signature": "c2ln"}) +
             text(1, "So.") + end())
+    if said == "cite":
+        return send_stream(conn, [start()] + text(0, "It's ") + cited(
+            1, "gr\u00fcn", CITED) + text(2, ", ") + cited(
+                3, "blue", FOUND) + end())
     if said == "midway":
         return send_stream(conn, [start()] + text(0, "Hel") + [event(
             "error", error={"type": "overloaded_error",
@@ -129,6 +148,12 @@ def answer(req, conn):
               "input": {"city": "Z\u00fcrich"}},
              {"type": "tool_use", "id": "toolu_2", "name": "get_weather",
               "input": {}}], "tool_use"))
+    if said == "cite":
+        return send_json(conn, 200, message(
+            [{"type": "text", "text": "It's "},
+             {"type": "text", "text": "gr\u00fcn", "citations": [CITED]},
+             {"type": "text", "text": ", ", "citations": None},
+             {"type": "text", "text": "blue", "citations": [FOUND]}]))
     return send_json(conn, 200, message([{"type": "text", "text": "Hello"}]))
 
 
@@ -272,6 +297,44 @@ def test_signed_thoughts_come_back():
     good({"model": "claude/claude-sonnet-5", "messages": ask["messages"] + [
         said, {"role": "user", "content": "go on"}]})
     assert up.last().json["messages"][1]["content"][0] == signed[0]
+
+
+NOTES = [
+    {"type": "file_citation", "file_citation": {
+        "start_index": 5, "end_index": 9, "filename": "Colours", "index": 0},
+     "patchbay_citation": CITED},
+    {"type": "url_citation", "url_citation": {
+        "start_index": 11, "end_index": 15, "title": "Sky",
+        "url": "https://example.org/sky"}, "patchbay_citation": FOUND}]
+
+
+def test_citations():
+    """Annotations of the text, streamed and whole alike; and they come back
+    without being in the way."""
+    ask_ = chat("claude/claude-sonnet-5", text="cite")
+    whole = good(ask_)["choices"][0]["message"]
+    assert whole["annotations"] == NOTES, whole
+    assert [whole["content"][n["start_index"]:n["end_index"]] for n in (
+        NOTES[0]["file_citation"], NOTES[1]["url_citation"])] == [
+            "gr\u00fcn", "blue"]
+    events = chunks(dict(ask_, stream=True))
+    notes = [n for c in events if c != "[DONE]" and c.get("choices")
+             for n in c["choices"][0]["delta"].get("annotations", [])]
+    assert joined(events) == whole["content"] and notes == NOTES, notes
+    assert "annotations" not in good(chat(
+        "claude/claude-sonnet-5"))["choices"][0]["message"]
+    good(dict(ask_, messages=ask_["messages"] + [
+        whole, {"role": "user", "content": "Go on."}]))
+    assert "annotations" not in up.last().body.decode()
+
+
+def test_citations_where_there_is_no_place_for_them():
+    status, headers, reply = host.post("/api/chat", {
+        "model": "claude/claude-sonnet-5", "stream": False,
+        "messages": [{"role": "user", "content": "cite"}]})
+    assert status == 200, reply
+    assert json.loads(reply)["message"]["content"] == "It's gr\u00fcn, blue"
+    assert headers["x-patchbay-warning"].startswith("citations: "), headers
 
 
 def test_errors():

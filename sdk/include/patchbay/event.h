@@ -5,7 +5,7 @@
  * type does not name are zero.  Per call the order is
  *
  *   BEGIN? (CONTENT? (TEXT | REASONING | REFUSAL | CALL | BLOCK | VECTOR |
- *   ITEM)* )* STOP+ USAGE?   or, at any point,   ERROR
+ *   ITEM | ANNOTATION)* )* STOP+ USAGE?   or, at any point,   ERROR
  *
  * with LIMITS and WARNING allowed anywhere, USAGE more than once (a known field
  * replaces the earlier value, nothing is ever added up), and one STOP for each
@@ -44,8 +44,8 @@ enum {
     PBAY_EV_VECTOR,
     /* A JSON item of an operation that is not chat.  name: its kind ("model",
      * "image", "moderation", "progress", "count", "credits", "generation",
-     * "health", "running"); json: the item, as patchbay/request.h states for the
-     * operation; index: its place in the list. */
+     * "health", "running"); json: the item, as patchbay/request.h states for
+     * the operation; index: its place in the list. */
     PBAY_EV_ITEM,
     /* usage */
     PBAY_EV_USAGE,
@@ -67,7 +67,16 @@ enum {
     PBAY_EV_LIMITS,
     /* name: a request field; text: what was done with it (dropped, changed)
      * because this provider has no such thing. */
-    PBAY_EV_WARNING
+    PBAY_EV_WARNING,
+    /* choice, json: where a stretch of the choice's text comes from, as OpenAI
+     * writes it in `annotations` of a chat's message:
+     * {"type":"url_citation","url_citation":{"start_index":N,"end_index":N,
+     * "url":text,"title":text}}, or for what came with the request,
+     * {"type":"file_citation","file_citation":{"start_index":N,"end_index":N,
+     * "filename":text,"index":N}}.  The stretch, in characters of all TEXT of
+     * the choice, has been emitted before.  A provider that has more to say
+     * adds it as "patchbay_citation", in its own words. */
+    PBAY_EV_ANNOTATION
 };
 
 /* Bit of an event type in pbay_request.want. */
@@ -75,12 +84,12 @@ enum {
 
 /* Why a choice ended. */
 enum {
-    PBAY_STOP_END = 1,  /* a natural end or a stop sequence */
-    PBAY_STOP_LENGTH,   /* the output limit */
-    PBAY_STOP_TOOL,     /* tool calls are to be answered */
-    PBAY_STOP_FILTER,   /* the provider withheld the rest */
-    PBAY_STOP_PAUSE,    /* send the turn back to go on */
-    PBAY_STOP_CONTEXT   /* the context window is full */
+    PBAY_STOP_END = 1, /* a natural end or a stop sequence */
+    PBAY_STOP_LENGTH,  /* the output limit */
+    PBAY_STOP_TOOL,    /* tool calls are to be answered */
+    PBAY_STOP_FILTER,  /* the provider withheld the rest */
+    PBAY_STOP_PAUSE,   /* send the turn back to go on */
+    PBAY_STOP_CONTEXT  /* the context window is full */
 };
 
 /* Form of a VECTOR's bytes. */
