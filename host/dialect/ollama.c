@@ -236,8 +236,18 @@ int ol_try(struct dialog *x, const char *instance, const struct call_sink *sink,
         .key_name = x->key_name,
         .instance = instance,
     };
+    struct call_request own;
     int rc;
 
+    err_clear(e);
+    if (!instance) { /* what the client's headers say of the way */
+        if (dl_request(x, &own, e) < 0)
+            return -1;
+        r.route = own.route;
+        r.deadline_ms = own.deadline_ms;
+        r.headers = own.headers;
+        r.n_headers = own.n_headers;
+    }
     sink = dl_inside_sink(x, sink);
     rc = embed_start(x->d->manager, &r, sink, x, &x->split, e);
     if (rc)

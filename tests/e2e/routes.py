@@ -327,5 +327,25 @@ def test_explain():
         assert p.stdout.index("b/b-m") < p.stdout.index("a/busy"), p.stdout
 
 
+def test_the_way_of_ollamas_embeddings():
+    """Headers say it there as everywhere."""
+    def vectors(r, c):
+        return send_json(c, 200, {
+            "object": "list", "model": r.json["model"], "data": [
+                {"object": "embedding", "index": 0, "embedding": [1.0]}],
+            "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+    with Setting('routes = ( { name = "r"; targets = [ "b/b-m" ]; } );') as s:
+        for up in s.ups.values():
+            up.answer = vectors
+        body = {"model": "a/a-m", "input": "text"}
+        for headers, who in (({}, "a"), ({"x-patchbay-route": "r"}, "b")):
+            status, h, reply = s.host.post("/api/embed", body, headers)
+            assert (status, h["x-patchbay-provider"]) == (200, who), reply
+        for headers in ({"x-patchbay-route": "none"},
+                        {"x-patchbay-deadline": "soon"}):
+            status, _, reply = s.host.post("/api/embed", body, headers)
+            assert status in (400, 404) and b"error" in reply, reply
+
+
 if __name__ == "__main__":
     main(globals())
