@@ -12,6 +12,8 @@
 #include "manager/op.h"
 #include "manager/results.h"
 #include "manager/router.h"
+#include "manager/suit.h"
+#include <patchbay/json.h>
 
 #define RESULT_MAX LIM_MIB(4)
 
@@ -32,6 +34,8 @@ static const char *score_name(const struct plan *p)
         return "pace_ms";
     case STRATEGY_LEAST_TOKENS:
         return "used_ppm";
+    case STRATEGY_CAPABILITY:
+        return "unfit";
     default:
         return NULL;
     }
@@ -48,9 +52,26 @@ static void put_score(struct buf *b, const struct plan *p,
         buf_printf(b, ",\"%s\":null", name);
 }
 
+/* What it is known not to have. */
+static void put_lacks(struct buf *b, struct host *h, const struct target *t,
+                      const struct ask *q)
+{
+    const char *sep = "";
+    struct suit s;
+    uint32_t lacks;
+
+    suit_of(t->instance, h->models, t->model, &s);
+    buf_addc(b, ",\"lacks\":[");
+    for (lacks = suit_lacks(&s, q->want, q->task); lacks;
+         lacks &= lacks - 1, sep = ",")
+        buf_printf(b, "%s\"%s\"", sep, ability_word(lacks));
+    buf_addc(b, "]");
+}
+
 /* The targets of a plan; those that are avoided just now come last, as they
  * would for a request. */
-static void put_targets(struct buf *b, struct host *h, const struct plan *p)
+static void put_targets(struct buf *b, struct host *h, const struct plan *p,
+                        const struct ask *q)
 {
     static const char *const words[] = {[HEALTH_GO] = "ready",
                                         [HEALTH_COOLING] = "cooling",
@@ -75,6 +96,8 @@ static void put_targets(struct buf *b, struct host *h, const struct plan *p)
                        words[say], (long long)(until > now ? until - now : 0),
                        (unsigned long long)route_under_way(t->instance));
             put_score(b, p, t);
+            if (p->strategy == STRATEGY_CAPABILITY)
+                put_lacks(b, h, t, q);
             buf_addc(b, "}");
         }
 }
@@ -118,13 +141,33 @@ static void put_left_out(struct buf *b, const struct snapshot *s, int op,
     }
 }
 
+/* What the request is to be like: its body, or the length of its prompt. */
+static bool read_want(struct ctl_conn *c, struct json_object *args,
+                      pbay_kv *members, struct want *w)
+{
+    w->body = js_str(args, "body", STR_NONE);
+    w->canonical = true;
+    w->members = members;
+    if (w->body.n && pbay_json_members(w->body, members, LIM_MEMBERS,
+                                       &w->n_members, NULL) < 0) {
+        ctl_fail(c, PBAY_E_INVALID, "the request is no JSON object");
+        return false;
+    }
+    w->has_input = !w->body.n || js_get(args, "input_tokens");
+    w->input = (uint64_t)js_int(args, "input_tokens", 1000);
+    return true;
+}
+
 void ctl_explain(struct ctl_conn *c, struct json_object *args)
 {
     struct host *h = c->host;
     const char *op = js_cstr(args, "op", "chat");
-    struct want want = {.op = op_by_name(op), .has_input = true};
+    pbay_str task = js_str(args, "task", STR_NONE);
+    struct want want = {.op = op_by_name(op)};
+    pbay_kv members[LIM_MEMBERS];
     struct ask q = {.op = op_by_name(op),
                     .model = js_str(args, "model", STR("")),
+                    .task = task_named(task),
                     .want = &want,
                     .clock = h->control_seat->loop->clock};
     struct arena a;
@@ -136,7 +179,13 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
         ctl_fail(c, PBAY_E_INVALID, "there is no operation \"%.64s\"", op);
         return;
     }
-    want.input = (uint64_t)js_int(args, "input_tokens", 1000);
+    if (task.n && !q.task) {
+        ctl_fail(c, PBAY_E_INVALID, "there is no task \"%.*s\"; there are %s",
+                 STR_ARG(str_head(task, 64)), task_words);
+        return;
+    }
+    if (!read_want(c, args, members, &want))
+        return;
     arena_init(&a, LIM_MIB(1));
     err_clear(&e);
     if (plan_ask(h->snapshot, h->models, &q, &a, &plan, &e) < 0) {
@@ -152,8 +201,10 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
             put_member(&b, "strategy", str_c(cfg_strategy_name(plan.strategy)));
         if (score_name(&plan))
             put_member(&b, "measured", str_c(score_name(&plan)));
+        if (plan.strategy == STRATEGY_COMPLEXITY)
+            buf_printf(&b, ",\"complexity\":%u", plan.complexity);
         buf_addc(&b, ",\"targets\":[");
-        put_targets(&b, h, &plan);
+        put_targets(&b, h, &plan, &q);
         buf_addc(&b, "],\"left_out\":[");
         put_left_out(&b, h->snapshot, q.op, plan.route);
         buf_addc(&b, "]}");

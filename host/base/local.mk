@@ -2,6 +2,8 @@
 # host/base: sources of the host library.
 
 host_sources += \
+	host/base/ability.c \
+	host/base/ability.h \
 	host/base/arena.c \
 	host/base/arena.h \
 	host/base/buf.c \

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/price.h"
@@ -19,6 +20,11 @@ static const char help[] =
     "  results    what came of each target of ROUTE, or of every route: "
     "attempts,\n             mean times, tokens and cost since the host "
     "started\n\n"
+    "      --task WORD   explain: as with the header x-patchbay-task\n"
+    "      --tokens N    explain: a prompt of so many tokens; 1000 without it\n"
+    "      --request     explain: standard input is a chat request in OpenAI's "
+    "form,\n                    whose prompt, tools, pictures and schema "
+    "count\n"
     "      --reset       results: forget them after that\n";
 
 static void number(struct out_table *t, long long n)
@@ -32,8 +38,12 @@ static void number(struct out_table *t, long long n)
 /* What strategies measure, and how it is called here. */
 static const struct {
     const char *name, *head;
-} scores[] = {
-    {"cost_nano", "USD"}, {"pace_ms", "pace ms"}, {"used_ppm", "used"}};
+} scores[] = {{"cost_nano", "USD"},
+              {"pace_ms", "pace ms"},
+              {"used_ppm", "used"},
+              {"unfit", "unfit"}};
+
+#define SCORES (sizeof(scores) / sizeof(*scores))
 
 static void score(struct out_table *t, struct json_object *p, const char *name)
 {
@@ -63,7 +73,7 @@ static void print_targets(struct out *o, struct json_object *all,
     out_table_init(&t, measured ? 6 : 5);
     for (size_t i = 0; i < 5; i++)
         out_cell(&t, heads[i]);
-    for (size_t i = 0; measured && i < 3; i++)
+    for (size_t i = 0; measured && i < SCORES; i++)
         if (strcmp(measured, scores[i].name) == 0)
             out_cell(&t, scores[i].head);
     for (size_t i = 0; i < n; i++) {
@@ -81,6 +91,31 @@ static void print_targets(struct out *o, struct json_object *all,
     out_table_print(o, &t);
 }
 
+/* What targets lack that the request needs. */
+static void print_lacks(struct out *o, struct json_object *all)
+{
+    size_t n = all ? json_object_array_length(all) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        struct json_object *lacks = js_typed(p, "lacks", json_type_array);
+        size_t m = lacks ? json_object_array_length(lacks) : 0;
+
+        for (size_t k = 0; k < m; k++) {
+            out_c(o, k ? ", " : "");
+            if (!k) {
+                out_textc(o, js_cstr(p, "provider", "?"));
+                out_c(o, "/");
+                out_textc(o, js_cstr(p, "model", ""));
+                out_c(o, " lacks: ");
+            }
+            out_textc(
+                o, json_object_get_string(json_object_array_get_idx(lacks, k)));
+        }
+        out_c(o, m ? "\n" : "");
+    }
+}
+
 static void print_left_out(struct out *o, struct json_object *all)
 {
     size_t n = all ? json_object_array_length(all) : 0;
@@ -95,30 +130,77 @@ static void print_left_out(struct out *o, struct json_object *all)
     }
 }
 
-static int explain(struct cli *cli, const char *model)
+struct about {
+    const char *model, *task, *tokens;
+    bool request;
+};
+
+/* 0, or the exit status. */
+static int add_request(struct cli *cli, struct json_object *args)
+{
+    int status = EXIT_FAILED;
+    size_t n;
+    char *text = input_stdin(cli, &n, &status);
+
+    if (!text)
+        return status;
+    status = js_add_str(args, "body", str_n(text, n))
+                 ? cli_error(cli, EXIT_FAILED, "out of memory")
+                 : EXIT_OK;
+    free(text);
+    return status;
+}
+
+static int add_about(struct cli *cli, struct json_object *args,
+                     const struct about *a)
+{
+    uint64_t n = 0;
+
+    if (a->tokens && (str_u64(str_c(a->tokens), &n) < 0 || n > INT32_MAX))
+        return cli_usage(cli, "--tokens: a number is wanted");
+    if (js_add_str(args, "model", str_c(a->model)) ||
+        (a->task && js_add_str(args, "task", str_c(a->task))) ||
+        (a->tokens && js_add_int(args, "input_tokens", (int64_t)n)))
+        return cli_error(cli, EXIT_FAILED, "out of memory");
+    return a->request ? add_request(cli, args) : EXIT_OK;
+}
+
+static void print_explained(struct out *o, struct json_object *r)
+{
+    out_textc(o, js_cstr(r, "reason", ""));
+    if (js_cstr(r, "route", NULL)) {
+        out_c(o, ": ");
+        out_textc(o, js_cstr(r, "route", ""));
+    }
+    if (js_cstr(r, "strategy", NULL)) {
+        out_c(o, ", ");
+        out_textc(o, js_cstr(r, "strategy", ""));
+    }
+    if (js_get(r, "complexity"))
+        out_f(o, ", complexity %lld of 100",
+              (long long)js_int(r, "complexity", 0));
+    out_c(o, "\n");
+    print_targets(o, js_typed(r, "targets", json_type_array),
+                  js_cstr(r, "measured", NULL));
+    print_lacks(o, js_typed(r, "targets", json_type_array));
+    print_left_out(o, js_typed(r, "left_out", json_type_array));
+}
+
+static int explain(struct cli *cli, const struct about *about)
 {
     struct json_object *args = json_object_new_object(), *r;
     int status;
 
-    if (!args || js_add_str(args, "model", str_c(model)))
-        status = cli_error(cli, EXIT_FAILED, "out of memory");
-    else
+    status = args ? add_about(cli, args, about)
+                  : cli_error(cli, EXIT_FAILED, "out of memory");
+    if (!status)
         status = cli_open(cli);
     if (!status)
         status = cli_ask(cli, "route.explain", js_text(args), &r);
-    if (!status && cli->json) {
+    if (!status && cli->json)
         cli_print_json(cli, r);
-    } else if (!status) {
-        out_textc(&cli->out, js_cstr(r, "reason", ""));
-        if (js_cstr(r, "route", NULL)) {
-            out_c(&cli->out, ": ");
-            out_textc(&cli->out, js_cstr(r, "route", ""));
-        }
-        out_c(&cli->out, "\n");
-        print_targets(&cli->out, js_typed(r, "targets", json_type_array),
-                      js_cstr(r, "measured", NULL));
-        print_left_out(&cli->out, js_typed(r, "left_out", json_type_array));
-    }
+    else if (!status)
+        print_explained(&cli->out, r);
     json_object_put(args);
     return status;
 }
@@ -188,14 +270,27 @@ static int results(struct cli *cli, const char *route, bool reset)
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    static const struct option longs[] = {{"reset", no_argument, NULL, 'r'},
-                                          {0}};
+    static const struct option longs[] = {
+        {"task", required_argument, NULL, 't'},
+        {"tokens", required_argument, NULL, 'n'},
+        {"request", no_argument, NULL, 'r'},
+        {"reset", no_argument, NULL, 'f'},
+        {0}};
+    struct about about = {.model = ""};
     bool reset = false, explains;
     char **operands;
     int opt, n;
 
-    while ((opt = cli_getopt(cli, argc, argv, "", longs)) >= 0)
-        reset = true;
+    while ((opt = cli_getopt(cli, argc, argv, "", longs)) >= 0) {
+        if (opt == 't')
+            about.task = optarg;
+        else if (opt == 'n')
+            about.tokens = optarg;
+        else if (opt == 'r')
+            about.request = true;
+        else
+            reset = true;
+    }
     if (opt != -1)
         return cli_opt_status(opt);
     n = argc - optind;
@@ -205,12 +300,17 @@ static int run(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "explain [MODEL] or results [ROUTE] is wanted");
     if (n > 2)
         return cli_usage(cli, "%s takes one name at most", operands[0]);
-    if (n == 2 && !input_utf8(cli, str_c(operands[1]), "the name"))
+    if (n == 2)
+        about.model = operands[1];
+    if (!input_utf8(cli, str_c(about.model), "the name") ||
+        (about.task && !input_utf8(cli, str_c(about.task), "--task")))
         return EXIT_USAGE;
     if (explains && reset)
         return cli_usage(cli, "--reset is for results");
-    return explains ? explain(cli, n == 2 ? operands[1] : "")
-                    : results(cli, n == 2 ? operands[1] : "", reset);
+    if (!explains && (about.task || about.tokens || about.request))
+        return cli_usage(cli,
+                         "--task, --tokens and --request are for explain");
+    return explains ? explain(cli, &about) : results(cli, about.model, reset);
 }
 
 const struct command cmd_route = {

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ability.h"
 #include "base/log.h"
 #include "base/price.h"
 #include "http/server.h"
@@ -149,7 +150,9 @@ enum cfg_strategy {
     STRATEGY_LEAST_TOKENS,      /* ... with most left of its token limit */
     STRATEGY_FASTEST,           /* the faster of two that are drawn by lot */
     STRATEGY_LEAST_COST,        /* the cheapest for the request */
-    STRATEGY_CHEAPEST_FREE_FIRST /* those that cost nothing in turn, then so */
+    STRATEGY_CHEAPEST_FREE_FIRST, /* those that cost nothing in turn, then so */
+    STRATEGY_CAPABILITY, /* what fits the request and its task best */
+    STRATEGY_COMPLEXITY  /* written from small to large; by how hard it is */
 };
 /* "least_cost" */
 const char *cfg_strategy_name(enum cfg_strategy s);
@@ -173,6 +176,12 @@ struct cfg_default_route {
     const char *primary, *secondary, *local; /* providers; NULL: not said */
     bool no_fallback;
     enum cfg_strategy strategy;
+};
+
+/* What models can do whose name fits a pattern. */
+struct cfg_able {
+    pbay_str model; /* "*" and "?" are wild */
+    uint32_t can;   /* ABLE_* */
 };
 
 /* One provider instance. */
@@ -202,6 +211,8 @@ struct cfg_provider {
     const struct price_row *prices;
     size_t n_prices;
     const struct price_vendor *vendor;
+    const struct cfg_able *able; /* before what its module says */
+    size_t n_able;
     char *plugin_config; /* JSON for create(): checked, defaults filled in */
     char *model_config;  /* JSON object {"model": {...}}; "{}" if none */
     char *problem;       /* why it is not set up; NULL: fine */

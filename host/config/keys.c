@@ -153,7 +153,7 @@ static const struct cfg_key keys[] = {
      "model."},
     {"routes[]", "strategy", KEY_STRING, "fallback", NULL,
      "fallback|round_robin|weighted|least_connections|least_tokens|fastest|"
-     "least_cost|cheapest_free_first",
+     "least_cost|cheapest_free_first|capability|complexity",
      0, 0,
      "Which target is tried first; the others follow when it fails."},
     {"routes[]", "weights", KEY_STRINGS, NULL, "number", NULL, 0, 0,
@@ -199,6 +199,8 @@ static const struct cfg_key keys[] = {
      HRS(24),
      "How often it is looked after by its cheapest call; 0: never. Without it "
      "60s for providers on this machine or network, never for others."},
+    {"provider", "capabilities", KEY_STRINGS, NULL, "model and words", NULL, 0,
+     0, "What its models can do, before what anybody else says."},
     {"provider", "prices_of", KEY_STRING, NULL, "vendor", NULL, 0, 0,
      "Whose prices of the price list are its; without it, those of the vendor "
      "that base_url leads to; \"none\": nobody's."},

@@ -2,6 +2,7 @@
 # host/config: sources of the host library.
 
 host_sources += \
+	host/config/able.c \
 	host/config/backends.c \
 	host/config/client_key.c \
 	host/config/config.h \

@@ -55,7 +55,9 @@ static const char *const strategies[] = {
     [STRATEGY_LEAST_TOKENS] = "least_tokens",
     [STRATEGY_FASTEST] = "fastest",
     [STRATEGY_LEAST_COST] = "least_cost",
-    [STRATEGY_CHEAPEST_FREE_FIRST] = "cheapest_free_first"};
+    [STRATEGY_CHEAPEST_FREE_FIRST] = "cheapest_free_first",
+    [STRATEGY_CAPABILITY] = "capability",
+    [STRATEGY_COMPLEXITY] = "complexity"};
 
 const char *cfg_strategy_name(enum cfg_strategy s)
 {
@@ -276,10 +278,13 @@ static void read_default(struct load *l)
         d->strategy = STRATEGY_LEAST_CONNECTIONS;
     else if (strcmp(strategy, "cost") == 0)
         d->strategy = STRATEGY_LEAST_COST;
+    else if (strcmp(strategy, "capability") == 0)
+        d->strategy = STRATEGY_CAPABILITY;
     else
         load_issue(l, false, "LLM_ROUTING_STRATEGY", 0,
-                   "\"%.32s\" is no strategy of this host; fallback, cost and "
-                   "load_balance are. The default route goes by fallback",
+                   "\"%.32s\" is no strategy of this host; fallback, cost, "
+                   "capability and load_balance are. The default route goes by "
+                   "fallback",
                    strategy);
 }
 

@@ -237,6 +237,20 @@ static int64_t deadline(const struct dialog *x, struct err *e)
     return -1;
 }
 
+static int task(const struct dialog *x, struct call_request *r, struct err *e)
+{
+    pbay_str v = http_header(x->req->head, "x-patchbay-task");
+
+    r->task = v.n ? task_named(v) : NULL;
+    if (!v.n || r->task)
+        return 0;
+    err_set(e, PBAY_E_INVALID,
+            "x-patchbay-task: there is no task \"%.*s\"; there are %s",
+            STR_ARG(str_head(v, 64)), task_words);
+    snprintf(e->param, sizeof(e->param), "x-patchbay-task");
+    return -1;
+}
+
 /* What the client says of the way its request is to take.  0, or -1 with *e. */
 static int read_way(struct dialog *x, struct call_request *r, struct err *e)
 {
@@ -244,14 +258,17 @@ static int read_way(struct dialog *x, struct call_request *r, struct err *e)
     r->fallbacks = x->fallbacks;
     r->n_fallbacks = x->n_fallbacks;
     r->deadline_ms = deadline(x, e);
-    if (r->deadline_ms < 0)
+    if (r->deadline_ms < 0 || task(x, r, e) < 0)
         return -1;
-    if ((!r->route.n && !r->n_fallbacks) || (x->rights & RIGHT_ROUTES))
+    if ((!r->route.n && !r->n_fallbacks && !r->task) ||
+        (x->rights & RIGHT_ROUTES))
         return 0;
     err_set(e, ERR_CLIENT_RIGHT,
             "the key \"%.*s\" lacks the right \"routes\", which %s needs",
             STR_ARG(x->key_name),
-            r->route.n ? "x-patchbay-route" : "\"fallbacks\"");
+            r->route.n       ? "x-patchbay-route"
+            : r->n_fallbacks ? "\"fallbacks\""
+                             : "x-patchbay-task");
     return -1;
 }
 

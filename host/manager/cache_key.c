@@ -33,7 +33,8 @@ static bool put_all(EVP_MD_CTX *h, const struct cfg_cache *p,
               put(h, rq->model) && put(h, rq->body) &&
               put(h, str_c(rq->instance ? rq->instance : "")) &&
               put(h, p->per_key ? rq->key_name : STR_NONE) &&
-              put(h, rq->route) && put(h, rq->schema);
+              put(h, rq->route) && put(h, rq->schema) &&
+              put(h, str_c(rq->task ? rq->task->name : ""));
 
     for (size_t i = 0; ok && i < rq->n_fallbacks; i++)
         ok = put(h, rq->fallbacks[i]);

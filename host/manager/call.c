@@ -714,6 +714,7 @@ static int plan_of(struct call *c, struct err *e)
                     .fallbacks = r->fallbacks,
                     .n_fallbacks = r->n_fallbacks,
                     .turn = c->m->turn++,
+                    .task = r->task,
                     .want = &want,
                     .clock = c->m->loop->clock};
 

@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 
+#include "base/ability.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/loop.h"
@@ -89,6 +90,7 @@ struct call_request {
     size_t n_headers;
     pbay_str key_name;         /* who asks; empty: nobody in particular */
     pbay_str route;            /* the client's choice of a route; empty: none */
+    const struct task *task;   /* what it says it is for; NULL: nothing */
     const pbay_str *fallbacks; /* models that stand in, the client's own */
     size_t n_fallbacks;
     pbay_str schema; /* a JSON schema that the answer has to match, told to

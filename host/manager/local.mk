@@ -44,6 +44,7 @@ host_sources += \
 	host/manager/stats.c \
 	host/manager/text_job.c host/manager/text_job.h \
 	host/manager/usage.c host/manager/usage.h \
+	host/manager/suit.c host/manager/suit.h \
 	host/manager/tape.c host/manager/tape.h \
 	host/manager/tried.c host/manager/tried.h \
 	host/manager/transcript.c host/manager/transcript.h \

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "manager/pricing.h"
+#include "manager/suit.h"
 #include <patchbay/json.h>
 
 /* --- reading a wish ------------------------------------------------------ */
@@ -39,13 +40,14 @@ static int set_sort(struct model_wish *w, pbay_str name, pbay_str value,
 static int set_caps(struct model_wish *w, pbay_str name, pbay_str value,
                     struct err *e)
 {
+    char why[256];
+
+    snprintf(why, sizeof(why), "a capability: %s", ability_words);
     while (value.p) {
-        pbay_str one = str_trim(str_cut(&value, ','));
-        if (!one.n)
-            return bad(e, name, "the name of a capability, vision say");
-        if (w->n_caps == MODEL_WISH_CAPS)
-            return bad(e, name, "at most 8 capabilities");
-        w->caps[w->n_caps++] = one;
+        uint32_t bit = ability_named(str_trim(str_cut(&value, ',')));
+        if (!bit)
+            return bad(e, name, why);
+        w->caps |= bit;
     }
     return 0;
 }
@@ -90,19 +92,6 @@ static bool contains(pbay_str text, pbay_str search)
     return search.n == 0;
 }
 
-static bool has_cap(pbay_str json, pbay_str cap)
-{
-    pbay_str list = pbay_json_get(json, "capabilities"), v;
-    size_t pos = 0;
-
-    if (pbay_json_type(list) != 'a')
-        return false;
-    while (pbay_json_next(list, &pos, NULL, &v) > 0)
-        if (v.n == cap.n + 2 && memcmp(v.p + 1, cap.p, cap.n) == 0)
-            return true;
-    return false;
-}
-
 /* p NULL: nobody knows its price. */
 static bool is_free(const struct price *p)
 {
@@ -110,17 +99,14 @@ static bool is_free(const struct price *p)
 }
 
 static bool fits(const struct model_wish *w, pbay_str id, pbay_str json,
-                 const struct price *p)
+                 const struct price *p, const struct suit *suit)
 {
     if (w->search.n && !contains(id, w->search) &&
         !contains(pbay_json_get(json, "name"), w->search))
         return false;
     if ((w->id.n && !str_eq(w->id, id)) || (w->free && !is_free(p)))
         return false;
-    for (size_t i = 0; i < w->n_caps; i++)
-        if (!has_cap(json, w->caps[i]))
-            return false;
-    return true;
+    return (w->caps & ~suit->can) == 0;
 }
 
 /* --- gathering ----------------------------------------------------------- */
@@ -144,11 +130,13 @@ static int64_t number(pbay_str json, const char *name)
 
 /* What it is ordered by, ascending; what is not known comes last. */
 static int64_t key_of(const struct gather *g, pbay_str json,
-                      const struct price *p)
+                      const struct price *p, const struct suit *suit)
 {
     int64_t v = -1;
 
     switch (g->w->sort) {
+    case MODEL_SORT_BEST:
+        return suit->window ? -(int64_t)suit->window : INT64_MAX;
     case MODEL_SORT_PRICE:
         return !p || p->input < 0 ? INT64_MAX
                                   : p->input + (p->output < 0 ? 0 : p->output);
@@ -178,9 +166,10 @@ static bool grow(struct gather *g)
     return true;
 }
 
-/* The item with these prices in place of its own. */
-static pbay_str with_prices(struct arena *a, pbay_str json,
-                            const struct pricing *p)
+/* The item with these prices in place of its own, and with what the model can
+ * do where it says nothing of it; NULL: as it is. */
+static pbay_str completed(struct arena *a, pbay_str json,
+                          const struct pricing *p, const struct suit *suit)
 {
     pbay_str key, value, out;
     const char *sep = "";
@@ -191,14 +180,24 @@ static pbay_str with_prices(struct arena *a, pbay_str json,
     buf_init(&b, json.n + LIM_KIB(4));
     rc = buf_addc(&b, "{");
     while (pbay_json_next(json, &pos, &key, &value) > 0) {
-        if (str_is(key, "prices"))
+        if (p && str_is(key, "prices"))
             continue;
         rc |= buf_printf(&b, "%s\"%.*s\":", sep, STR_ARG(key));
         rc |= buf_add(&b, value);
         sep = ",";
     }
-    rc |= buf_addc(&b, sep);
-    rc |= pricing_put(&b, p);
+    if (p) {
+        rc |= buf_addc(&b, sep);
+        rc |= pricing_put(&b, p);
+        sep = ",";
+    }
+    if (suit) {
+        rc |= buf_printf(&b, "%s\"capabilities\":[", sep);
+        for (uint32_t can = suit->can; can; can &= can - 1)
+            rc |= buf_printf(&b, "%s\"%s\"", can == suit->can ? "" : ",",
+                             ability_word(can));
+        rc |= buf_addc(&b, "]");
+    }
     rc |= buf_addc(&b, "}");
     out = rc < 0 ? STR_NONE : arena_dup(a, buf_str(&b));
     buf_done(&b);
@@ -212,15 +211,21 @@ static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
     struct pricing p;
     bool known = pricing_from(g->in, id, json, 0, g->wall_ms, &p);
     const struct price *price = known ? &p.price : NULL;
-
-    if (g->failed || !fits(g->w, id, json, price))
-        return;
-    r.id = arena_dup(g->a, id);
     /* What it says of prices itself may be more than we know of. */
-    r.json = known && strcmp(p.source, "provider") != 0
-                 ? with_prices(g->a, json, &p)
-                 : arena_dup(g->a, json);
-    r.key = key_of(g, json, price);
+    const struct pricing *put_price =
+        known && strcmp(p.source, "provider") != 0 ? &p : NULL;
+    const struct suit *put_suit = NULL;
+    struct suit suit;
+
+    suit_from(g->in, id, json, &suit);
+    if (g->failed || !fits(g->w, id, json, price, &suit))
+        return;
+    if (suit.known && !pbay_json_get(json, "capabilities").n)
+        put_suit = &suit;
+    r.id = arena_dup(g->a, id);
+    r.json = put_price || put_suit ? completed(g->a, json, put_price, put_suit)
+                                   : arena_dup(g->a, json);
+    r.key = key_of(g, json, price, &suit);
     if (!r.json.p || (id.n && !r.id.p) || (g->n == g->room && !grow(g)))
         g->failed = true;
     else
@@ -256,8 +261,12 @@ int model_find(const struct snapshot *s, struct model_index *mi,
                const struct model_wish *w, struct arena *a,
                struct model_row **rows, size_t *n)
 {
-    struct gather g = {.w = w, .a = a, .wall_ms = (int64_t)time(NULL) * 1000};
+    struct model_wish best = *w;
+    struct gather g = {
+        .w = &best, .a = a, .wall_ms = (int64_t)time(NULL) * 1000};
 
+    if (w->caps && w->sort == MODEL_SORT_NONE)
+        best.sort = MODEL_SORT_BEST;
     for (size_t i = 0; i < s->n; i++) {
         const struct instance *in = s->instances[i];
         if (w->provider.n && !str_is(w->provider, in->name))
@@ -272,9 +281,9 @@ int model_find(const struct snapshot *s, struct model_index *mi,
             if (!model_index_has(mi, in->name, str_c(*m)))
                 each(&g, in->name, str_c(*m), STR("{}"));
     }
-    if (g.n && w->sort != MODEL_SORT_NONE)
+    if (g.n && best.sort != MODEL_SORT_NONE)
         qsort(g.rows, g.n, sizeof(*g.rows),
-              w->sort == MODEL_SORT_NAME ? by_name : by_key_name);
+              best.sort == MODEL_SORT_NAME ? by_name : by_key_name);
     *rows = g.rows;
     *n = g.n;
     return g.failed ? -1 : 0;

@@ -4,19 +4,20 @@
 #ifndef PB_MODEL_FIND_H
 #define PB_MODEL_FIND_H
 
+#include "base/ability.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "manager/models.h"
 #include "manager/snapshot.h"
-
-#define MODEL_WISH_CAPS 8
 
 enum model_sort {
     MODEL_SORT_NONE,    /* as configured, then as listed */
     MODEL_SORT_PRICE,   /* input and output together; unknown ones last */
     MODEL_SORT_CONTEXT, /* the longest first */
     MODEL_SORT_CREATED, /* the newest first */
-    MODEL_SORT_NAME
+    MODEL_SORT_NAME,
+    MODEL_SORT_BEST /* where capabilities are asked for and no other order: the
+                     * largest window first */
 };
 
 struct model_wish {
@@ -26,8 +27,7 @@ struct model_wish {
     bool free;         /* no price for tokens and requests; a local provider's
                         * models without any price are free too */
     enum model_sort sort;
-    pbay_str caps[MODEL_WISH_CAPS]; /* all of them */
-    size_t n_caps;
+    uint32_t caps; /* ABLE_*: all of them */
 };
 
 struct model_row {

@@ -111,7 +111,8 @@ static int by_default(const struct snapshot *s, struct model_index *models,
         snprintf(e->param, sizeof(e->param), "model");
         return -1;
     }
-    route_order(out, from, d->strategy, q, models);
+    route_order(out, from, q->task ? STRATEGY_CAPABILITY : d->strategy, q,
+                models);
     if (d->no_fallback)
         out->n = from + 1;
     out->route = "default";

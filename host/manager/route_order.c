@@ -7,6 +7,7 @@
 #include "manager/pace.h"
 #include "manager/pricing.h"
 #include "manager/router_int.h"
+#include "manager/suit.h"
 #include "manager/want.h"
 
 uint64_t route_under_way(const struct instance *in)
@@ -102,6 +103,15 @@ static int64_t used_of(const struct ask *q, const struct target *t)
                : (int64_t)(used * 1000000 / (uint64_t)cap);
 }
 
+static int64_t unfit_of(const struct ask *q, struct model_index *models,
+                        const struct target *t)
+{
+    struct want none = {.op = q->op};
+
+    return suit_unfit(t->instance, models, t->model, q->want ? q->want : &none,
+                      q->task);
+}
+
 static void measure(struct plan *p, size_t from, enum cfg_strategy how,
                     const struct ask *q, struct model_index *models)
 {
@@ -110,6 +120,7 @@ static void measure(struct plan *p, size_t from, enum cfg_strategy how,
 
         t->score = how == STRATEGY_FASTEST        ? pace_of(q, t)
                    : how == STRATEGY_LEAST_TOKENS ? used_of(q, t)
+                   : how == STRATEGY_CAPABILITY   ? unfit_of(q, models, t)
                                                   : cost_of(q, models, t);
     }
 }
@@ -173,6 +184,23 @@ static void better_of_two(struct plan *p, size_t from, unsigned turn)
     to_front(p, from, a);
 }
 
+/* They are written from small to large: one whose share of 0 to 100 it is,
+ * then the larger ones, then the smaller ones, large ones first. */
+static void by_complexity(struct plan *p, size_t from, const struct ask *q)
+{
+    size_t n = p->n - from, at;
+    struct target t;
+
+    p->complexity = q->want ? want_complexity(q->want) : 0;
+    at = p->complexity * n / 101;
+    for (size_t i = 0, k = at; i < k / 2; i++) {
+        t = p->targets[from + i];
+        p->targets[from + i] = p->targets[from + k - 1 - i];
+        p->targets[from + k - 1 - i] = t;
+    }
+    rotate(p, from, n, (unsigned)at);
+}
+
 static void by_connections(struct plan *p, size_t from, unsigned turn)
 {
     size_t best = from;
@@ -213,6 +241,10 @@ void route_order(struct plan *p, size_t from, enum cfg_strategy how,
         sort(p, from);
         better_of_two(p, from, q->turn);
         break;
+    case STRATEGY_COMPLEXITY:
+        by_complexity(p, from, q);
+        break;
+    case STRATEGY_CAPABILITY:
     case STRATEGY_LEAST_COST:
     case STRATEGY_CHEAPEST_FREE_FIRST:
         measure(p, from, how, q, models);

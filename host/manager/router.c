@@ -221,12 +221,31 @@ int plan_name(const struct snapshot *s, struct model_index *models, int op,
     return rc == 1 ? 0 : -1;
 }
 
+/* The route of the configuration that is for a task: "task/creative". */
+static bool task_route(const struct snapshot *s, const struct ask *q,
+                       pbay_str *name)
+{
+    if (!q->task || q->route.n || (q->model.n && !str_is(q->model, "default")))
+        return false;
+    for (size_t i = 0; i < s->cfg->n_routes; i++) {
+        *name = str_c(s->cfg->routes[i].name);
+        if (str_starts(*name, "task/") &&
+            str_is(str_n(name->p + 5, name->n - 5), q->task->name))
+            return true;
+    }
+    return false;
+}
+
 static int first_targets(const struct snapshot *s, struct model_index *models,
                          const struct ask *q, struct arena *a, struct plan *out,
                          struct err *e)
 {
     pbay_str name = q->route.n ? q->route : q->model;
-    int rc = plan_route(s, models, q, name, a, out, e);
+    int rc;
+
+    if (q->task && !task_route(s, q, &name))
+        name = q->route.n ? q->route : q->model;
+    rc = plan_route(s, models, q, name, a, out, e);
 
     if (rc != 0)
         return rc == 1 ? 0 : -1;
@@ -258,6 +277,7 @@ int plan_ask(const struct snapshot *s, struct model_index *models,
         struct ask next = {.op = q->op,
                            .model = q->fallbacks[i],
                            .turn = q->turn,
+                           .task = q->task,
                            .want = q->want,
                            .clock = q->clock};
         struct instance *in = snapshot_find(s, next.model);

@@ -15,6 +15,7 @@
 #ifndef PB_ROUTER_H
 #define PB_ROUTER_H
 
+#include "base/ability.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -30,14 +31,16 @@ struct target {
     pbay_str model;  /* the provider's own name; in the arena */
     unsigned weight; /* of its route's weights; for the router alone */
     int64_t score;   /* what its route's strategy measured, the less the better:
-                      * nano-USD, milliseconds or millionths of a limit */
+                      * nano-USD, milliseconds, millionths of a limit, or how
+                      * badly it fits (suit.h) */
 };
 
 struct plan {
     struct target targets[PLAN_MAX];
     size_t n;
-    const char *route;  /* of the configuration, or "default"; NULL: none */
-    const char *reason; /* which rule decided, for logs and `route explain` */
+    const char *route;   /* of the configuration, or "default"; NULL: none */
+    const char *reason;  /* which rule decided, for logs and `route explain` */
+    unsigned complexity; /* where its strategy goes by it */
     enum cfg_strategy strategy; /* of its route; fallback where there is none */
 };
 
@@ -48,9 +51,10 @@ struct ask {
     pbay_str route;            /* in place of the model's name; empty: none */
     const pbay_str *fallbacks; /* names that stand in, after the others */
     size_t n_fallbacks;
-    unsigned turn;       /* counts requests, for round_robin and lots */
-    struct want *want;   /* what the request is like; NULL: not known */
-    struct clock *clock; /* NULL: it is the beginning of 1970 */
+    unsigned turn;           /* counts requests, for round_robin and lots */
+    const struct task *task; /* NULL: none is named */
+    struct want *want;       /* what the request is like; NULL: not known */
+    struct clock *clock;     /* NULL: it is the beginning of 1970 */
 };
 
 /* How many requests are under way at a provider. */

@@ -18,9 +18,19 @@ struct want {
     const pbay_kv *members;
     size_t n_members;
     /* worked out */
-    bool has_input;
+    bool has_input, has_needs;
     uint64_t input;
+    uint32_t needs;
+    unsigned turns; /* messages; with needs */
 };
+
+/* What it takes to answer it, ABLE_*: by its operation, its tools, pictures,
+ * schema, a wish for reasoning, and its length. */
+uint32_t want_needs(struct want *w);
+/* How hard it is, 0 to 100: 1 for each hundred tokens of the prompt, 40 at
+ * most; 20 for tools, 10 for a schema, 10 for a wish for reasoning; 2 for each
+ * message after the first, 20 at most. */
+unsigned want_complexity(struct want *w);
 
 /* Tokens of the prompt, estimated. */
 uint64_t want_input(struct want *w);

@@ -11,6 +11,7 @@ e2e_py = \
 	tests/e2e/backend.py \
 	tests/e2e/batch.py \
 	tests/e2e/api_reference.py \
+	tests/e2e/capabilities.py \
 	tests/e2e/cli_ops.py \
 	tests/e2e/comparison.py \
 	tests/e2e/compare.py \
