@@ -36,7 +36,7 @@
  *   provider.drain, provider.disable, provider.enable {name} -> {provider,
  *                 state}: nothing new goes there (what is under way ends in
  *                 peace); nor is it looked after; all of it again
- *   route.explain {model?, op?, task?, input_tokens?, body?} -> {model,reason,route?,targets:[{place,
+ *   route.explain {model?, op?, task?, input_tokens?, body?, key?, headers?} -> {model,reason,route?,targets:[{place,
  *                 provider,model,state:"ready"|"cooling"|"open"|"held",for_ms,active}],
  *                 left_out:[{target,why}]}: who would be asked
  *   route.results {route?, reset?} -> as GET /v1/routes/results has it; with

@@ -13,6 +13,7 @@
 #include "manager/results.h"
 #include "manager/router.h"
 #include "manager/suit.h"
+#include "manager/when.h"
 #include <patchbay/json.h>
 
 #define RESULT_MAX LIM_MIB(4)
@@ -102,7 +103,8 @@ static void put_targets(struct buf *b, struct host *h, const struct plan *p,
         }
 }
 
-static const char *why_not(const struct snapshot *s, int op, const char *target)
+static const char *why_not(const struct snapshot *s, int op, const char *target,
+                           const struct cfg_when *when, const struct ask *q)
 {
     pbay_str rest = str_c(target), name = str_cut(&rest, '/');
     struct instance *in = snapshot_find(s, name);
@@ -116,11 +118,13 @@ static const char *why_not(const struct snapshot *s, int op, const char *target)
         return "the provider has no such operation";
     if (!rest.n && !in->cfg->default_model)
         return "it names no model, and the provider has no default_model";
+    if (when && !when_holds(when, q))
+        return "its condition does not hold";
     return NULL;
 }
 
-static void put_left_out(struct buf *b, const struct snapshot *s, int op,
-                         const char *route)
+static void put_left_out(struct buf *b, const struct snapshot *s,
+                         const struct ask *q, const char *route)
 {
     const char *sep = "";
 
@@ -129,7 +133,8 @@ static void put_left_out(struct buf *b, const struct snapshot *s, int op,
         if (r->alias || strcmp(r->name, route) != 0)
             continue;
         for (char **t = r->targets; *t; t++) {
-            const char *why = why_not(s, op, *t);
+            const char *why = why_not(
+                s, q->op, *t, r->when ? &r->when[t - r->targets] : NULL, q);
             if (!why)
                 continue;
             buf_printf(b, "%s{\"target\":", sep);
@@ -139,6 +144,12 @@ static void put_left_out(struct buf *b, const struct snapshot *s, int op,
             sep = ",";
         }
     }
+}
+
+/* The argument "headers": {"x-patchbay-session":"..."} */
+static pbay_str arg_header(void *arg, const char *name)
+{
+    return js_str(js_typed(arg, "headers", json_type_object), name, STR_NONE);
 }
 
 /* What the request is to be like: its body, or the length of its prompt. */
@@ -165,9 +176,11 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
     pbay_str task = js_str(args, "task", STR_NONE);
     struct want want = {.op = op_by_name(op)};
     pbay_kv members[LIM_MEMBERS];
+    struct way way = {js_str(args, "key", STR_NONE), arg_header, args};
     struct ask q = {.op = op_by_name(op),
                     .model = js_str(args, "model", STR("")),
                     .task = task_named(task),
+                    .way = &way,
                     .want = &want,
                     .clock = h->control_seat->loop->clock};
     struct arena a;
@@ -206,7 +219,7 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
         buf_addc(&b, ",\"targets\":[");
         put_targets(&b, h, &plan, &q);
         buf_addc(&b, "],\"left_out\":[");
-        put_left_out(&b, h->snapshot, q.op, plan.route);
+        put_left_out(&b, h->snapshot, &q, plan.route);
         buf_addc(&b, "]}");
         ctl_ok(c, buf_str(&b));
         buf_done(&b);

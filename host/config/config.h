@@ -160,6 +160,30 @@ const char *cfg_strategy_name(enum cfg_strategy s);
 #define CFG_ROUTE_NAME    255
 #define CFG_ROUTE_TARGETS 16
 #define CFG_ROUTE_WEIGHT  1000000
+#define CFG_ALIAS_STEPS   16 /* from alias to alias */
+
+/* What has to be so that a target may be taken. */
+enum cfg_when_kind {
+    WHEN_KEY,    /* the client's key is called so; here and below: "a|b*" */
+    WHEN_USER,   /* the user that the body names */
+    WHEN_TAG,    /* one of the tags in x-patchbay-tags */
+    WHEN_HEADER, /* that header */
+    WHEN_OVER,   /* the prompt has more tokens */
+    WHEN_UNDER,  /* fewer */
+    WHEN_TIME    /* minutes of the day, UTC; from > to: over midnight */
+};
+struct cfg_term {
+    enum cfg_when_kind kind;
+    char *name; /* HEADER */
+    pbay_str value;
+    uint64_t n;
+    int from, to;
+};
+struct cfg_when {
+    const char *text; /* as written */
+    struct cfg_term *terms;
+    size_t n; /* all of them; 0: always */
+};
 
 /* A name that leads to targets; an alias leads to one other name. */
 struct cfg_route {
@@ -168,6 +192,8 @@ struct cfg_route {
     enum cfg_strategy strategy;
     char **targets;    /* "provider/model" or "provider"; NULL-terminated */
     unsigned *weights; /* one for each target; NULL: all the same */
+    struct cfg_when *when; /* the same; NULL: always */
+    bool sticky;           /* a conversation stays with its target */
     struct cfg_origin origin;
 };
 

@@ -156,6 +156,10 @@ static const struct cfg_key keys[] = {
      "least_cost|cheapest_free_first|capability|complexity",
      0, 0,
      "Which target is tried first; the others follow when it fails."},
+    {"routes[]", "when", KEY_STRINGS, NULL, "condition", NULL, 0, 0,
+     "Which requests each target is for, one for each; \"always\": all."},
+    {"routes[]", "sticky", KEY_BOOL, "false", NULL, NULL, 0, 0,
+     "A conversation stays with the target that it began with."},
     {"routes[]", "weights", KEY_STRINGS, NULL, "number", NULL, 0, 0,
      "weighted: how often each target is tried first, one for each; 0: only when "
      "others fail."},

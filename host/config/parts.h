@@ -269,6 +269,8 @@ void read_structured(struct load *l, const struct doc *d,
 /* prices.c */
 void read_price_list(const struct section *server);
 void provider_prices(const struct section *s, struct cfg_provider *p);
+/* when.c */
+void route_when(const struct section *s, struct cfg_route *r);
 /* able.c */
 void provider_able(const struct section *s, struct cfg_provider *p);
 /* backends.c */

@@ -115,6 +115,19 @@ static void read_weights(const struct section *s, struct cfg_route *r)
                       "they are for strategy = \"weighted\"");
 }
 
+/* It takes the place of drawing by lot or in turn, where there is that. */
+static void read_sticky(const struct section *s, struct cfg_route *r)
+{
+    r->sticky = section_bool(s, "sticky");
+    if (r->sticky && r->strategy != STRATEGY_ROUND_ROBIN &&
+        r->strategy != STRATEGY_LEAST_CONNECTIONS &&
+        r->strategy != STRATEGY_LEAST_TOKENS && r->strategy != STRATEGY_FASTEST)
+        section_issue(s, true, "sticky",
+                      "it is for strategies that share requests evenly: "
+                      "round_robin, least_connections, least_tokens or "
+                      "fastest");
+}
+
 static bool read_alias(const struct section *s, struct cfg_route *r)
 {
     struct load *l = s->l;
@@ -162,6 +175,8 @@ static void read_one(struct load *l, const struct doc *d,
     if (!alias) {
         r.strategy = strategy_of(section_string(&s, "strategy"));
         read_weights(&s, &r);
+        read_sticky(&s, &r);
+        route_when(&s, &r);
     }
     struct cfg_route *v =
         named ? load_grow(l, c->routes, c->n_routes, sizeof *v) : NULL;
@@ -212,6 +227,29 @@ static bool is_provider(const struct config *c, const char *target)
     return false;
 }
 
+/* An alias may lead to another one, not back to itself. */
+static void check_alias(struct load *l, const struct cfg_route *r)
+{
+    const struct cfg_route *at = r;
+    size_t steps = 0, i = 0;
+    while (at->alias && i < l->c->n_routes) {
+        for (i = 0; i < l->c->n_routes; i++)
+            if (strcmp(l->c->routes[i].name, at->targets[0]) == 0)
+                break;
+        if (i < l->c->n_routes && &l->c->routes[i] == at)
+            return; /* the model of that name */
+        if (i < l->c->n_routes)
+            at = &l->c->routes[i];
+        if (++steps <= CFG_ALIAS_STEPS)
+            continue;
+        load_issue_at(l, true, &r->origin,
+                      "aliases: \"%s\" leads from alias to alias and to no "
+                      "model: let it, or one of them, name a model or a route",
+                      r->name);
+        return;
+    }
+}
+
 /* A strategy that has nothing to go by. */
 static void check_tokens(struct load *l, const struct cfg_route *r)
 {
@@ -234,6 +272,7 @@ static void check_tokens(struct load *l, const struct cfg_route *r)
 static void check_targets(struct load *l, const struct cfg_route *r)
 {
     check_tokens(l, r);
+    check_alias(l, r);
     for (char **t = r->targets; *t && !r->alias; t++)
         if (!is_provider(l->c, *t))
             load_issue_at(l, true, &r->origin,

@@ -272,6 +272,13 @@ static int read_way(struct dialog *x, struct call_request *r, struct err *e)
     return -1;
 }
 
+static pbay_str any_header(void *arg, const char *name)
+{
+    const struct dialog *x = arg;
+
+    return http_header(x->req->head, name);
+}
+
 int dl_request(struct dialog *x, struct call_request *r, struct err *e)
 {
     *r = (struct call_request){
@@ -286,6 +293,8 @@ int dl_request(struct dialog *x, struct call_request *r, struct err *e)
         .key_name = x->key_name,
         .translate = x->translate,
         .translate_arg = x,
+        .header = any_header,
+        .header_arg = x,
     };
     client_headers(x, r);
     return read_way(x, r, e);

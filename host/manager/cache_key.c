@@ -22,6 +22,36 @@ static bool put(EVP_MD_CTX *h, pbay_str s)
            (!s.n || EVP_DigestUpdate(h, s.p, s.n));
 }
 
+static bool put_header(EVP_MD_CTX *h, const struct call_request *rq,
+                       const char *name)
+{
+    return put(h, rq->header ? rq->header(rq->header_arg, name) : STR_NONE);
+}
+
+/* What routes go by beside all that: an answer is for those only who would
+ * have been sent to its target. */
+static bool put_ways(EVP_MD_CTX *h, const struct manager *m,
+                     const struct call_request *rq)
+{
+    const struct config *c = m->current ? m->current->cfg : NULL;
+    bool ok = true;
+
+    for (size_t i = 0; c && ok && i < c->n_routes; i++) {
+        const struct cfg_route *r = &c->routes[i];
+        for (size_t k = 0; ok && r->when && r->targets[k]; k++)
+            for (size_t n = 0; ok && n < r->when[k].n; n++) {
+                const struct cfg_term *t = &r->when[k].terms[n];
+                if (t->kind == WHEN_HEADER)
+                    ok = put_header(h, rq, t->name);
+                else if (t->kind == WHEN_TAG)
+                    ok = put_header(h, rq, "x-patchbay-tags");
+                else if (t->kind == WHEN_KEY)
+                    ok = put(h, rq->key_name);
+            }
+    }
+    return ok;
+}
+
 static bool put_all(EVP_MD_CTX *h, const struct cfg_cache *p,
                     const struct manager *m, const struct call_request *rq)
 {
@@ -41,7 +71,7 @@ static bool put_all(EVP_MD_CTX *h, const struct cfg_cache *p,
     for (size_t i = 0; ok && i < rq->n_headers; i++)
         if (!idle_header(rq->headers[i].k))
             ok = put(h, rq->headers[i].k) && put(h, rq->headers[i].v);
-    return ok;
+    return ok && put_ways(h, m, rq);
 }
 
 bool cache_key(const struct cfg_cache *p, const struct manager *m,

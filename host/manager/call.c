@@ -708,7 +708,9 @@ static int plan_of(struct call *c, struct err *e)
                         .body = r->body,
                         .members = r->members,
                         .n_members = r->n_members};
+    struct way way = {r->key_name, r->header, r->header_arg};
     struct ask q = {.op = r->op,
+                    .way = &way,
                     .model = r->model,
                     .route = r->route,
                     .fallbacks = r->fallbacks,

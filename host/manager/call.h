@@ -95,6 +95,10 @@ struct call_request {
     size_t n_fallbacks;
     pbay_str schema; /* a JSON schema that the answer has to match, told to
                       * nobody; stays as the body does; empty: none */
+    /* A header of the request, empty if it has none, until call_start()
+     * returns; NULL: it has no headers. */
+    pbay_str (*header)(void *arg, const char *name);
+    void *header_arg;
     int64_t deadline_ms;  /* for the whole call; 0: the provider's own */
     const char *instance; /* not NULL: this provider, no routing */
 };

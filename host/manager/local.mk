@@ -48,6 +48,7 @@ host_sources += \
 	host/manager/tape.c host/manager/tape.h \
 	host/manager/tried.c host/manager/tried.h \
 	host/manager/transcript.c host/manager/transcript.h \
-	host/manager/want.c host/manager/want.h
+	host/manager/want.c host/manager/want.h \
+	host/manager/when.c host/manager/when.h
 
 EXTRA_DIST += host/manager/README.md

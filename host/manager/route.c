@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "manager/router_int.h"
+#include "manager/when.h"
 
 /* --- routes of the configuration ----------------------------------------- */
 
@@ -39,17 +40,20 @@ static int by_route(const struct snapshot *s, struct model_index *models,
     bool any = false;
 
     for (size_t i = 0; r->targets[i]; i++)
-        any |= add_target(s, q->op, str_c(r->targets[i]),
-                          r->weights ? r->weights[i] : 1, a, out);
+        if (!r->when || when_holds(&r->when[i], q))
+            any |= add_target(s, q->op, str_c(r->targets[i]),
+                              r->weights ? r->weights[i] : 1, a, out);
     if (!any) {
         err_set(e, ERR_UNAVAILABLE,
                 "no target of the route \"%s\" can take this: each is not set "
-                "up, has no such operation, or names no model and has no "
-                "default_model",
+                "up, has no such operation, names no model and has no "
+                "default_model, or its condition does not hold",
                 r->name);
         return -1;
     }
     route_order(out, from, r->strategy, q, models);
+    if (r->sticky)
+        route_stick(out, from, q);
     out->route = r->name;
     out->reason = "route of the configuration";
     return 1;
@@ -59,10 +63,17 @@ static int by_alias(const struct snapshot *s, struct model_index *models,
                     const struct ask *q, const struct cfg_route *r,
                     struct arena *a, struct plan *out, struct err *e)
 {
-    if (plan_name(s, models, q->op, str_c(r->targets[0]), a, out, e) < 0)
-        return -1;
-    out->reason = "alias of the configuration";
-    return 1;
+    pbay_str name = str_c(r->targets[0]);
+    int rc = 0;
+
+    /* The configuration has been checked: this comes to an end. */
+    if (!str_is(name, r->name))
+        rc = plan_route(s, models, q, name, a, out, e);
+    if (rc == 0)
+        rc = plan_name(s, models, q->op, name, a, out, e) < 0 ? -1 : 1;
+    if (rc == 1 && !out->route)
+        out->reason = "alias of the configuration";
+    return rc;
 }
 
 /* --- the default route ---------------------------------------------------- */

@@ -3,12 +3,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "manager/limits.h"
 #include "manager/pace.h"
 #include "manager/pricing.h"
 #include "manager/router_int.h"
 #include "manager/suit.h"
 #include "manager/want.h"
+#include "manager/when.h"
 
 uint64_t route_under_way(const struct instance *in)
 {
@@ -252,5 +254,37 @@ void route_order(struct plan *p, size_t from, enum cfg_strategy how,
         if (how == STRATEGY_CHEAPEST_FREE_FIRST)
             free_ones_in_turn(p, from, q->turn);
         break;
+    }
+}
+
+/* Rendezvous hashing: Thaler and Ravishankar, "A name-based mapping scheme for
+ * rendezvous", 1996. */
+static uint64_t meets(uint64_t session, const struct target *t)
+{
+    pbay_str names[] = {str_c(t->instance->name), t->model};
+    uint64_t h = session;
+
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < names[k].n; i++)
+            h = (h ^ (unsigned char)names[k].p[i]) * 1099511628211u;
+        h = (h ^ 0xff) * 1099511628211u;
+    }
+    return lot(h);
+}
+
+void route_stick(struct plan *p, size_t from, const struct ask *q)
+{
+    uint64_t session;
+
+    if (!when_session(q, &session))
+        return;
+    for (size_t i = from + 1; i < p->n; i++) {
+        struct target t = p->targets[i];
+        uint64_t h = meets(session, &t);
+        size_t k = i;
+
+        for (; k > from && meets(session, &p->targets[k - 1]) < h; k--)
+            p->targets[k] = p->targets[k - 1];
+        p->targets[k] = t;
     }
 }

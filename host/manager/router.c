@@ -278,6 +278,7 @@ int plan_ask(const struct snapshot *s, struct model_index *models,
                            .model = q->fallbacks[i],
                            .turn = q->turn,
                            .task = q->task,
+                           .way = q->way,
                            .want = q->want,
                            .clock = q->clock};
         struct instance *in = snapshot_find(s, next.model);

@@ -44,8 +44,18 @@ struct plan {
     enum cfg_strategy strategy; /* of its route; fallback where there is none */
 };
 
+/* Who asks, and how. */
+struct way {
+    pbay_str key; /* the name of the client's key; empty: none */
+    /* A header of the request, empty if it has none; NULL: it has no headers.
+     */
+    pbay_str (*header)(void *arg, const char *name);
+    void *arg;
+};
+
 /* What is asked of a plan. */
 struct ask {
+    const struct way *way; /* NULL: nothing is known of it */
     int op;
     pbay_str model;
     pbay_str route;            /* in place of the model's name; empty: none */

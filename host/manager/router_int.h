@@ -26,5 +26,8 @@ int plan_route(const struct snapshot *s, struct model_index *models,
 /* Puts the targets from `from` on in the order of a strategy. */
 void route_order(struct plan *p, size_t from, enum cfg_strategy how,
                  const struct ask *q, struct model_index *models);
+/* In an order of the request's conversation: each has its own, in which the
+ * targets stay where they are when others come or go. */
+void route_stick(struct plan *p, size_t from, const struct ask *q);
 
 #endif

@@ -7,6 +7,9 @@ tests_bench_load_CFLAGS = $(base_cflags)
 tests_bench_upstream_SOURCES = tests/bench/upstream.c
 tests_bench_upstream_CFLAGS = $(base_cflags)
 
+check_PROGRAMS += tests/bench/routing
+tests_bench_routing_LDADD = $(host_ldadd)
+
 EXTRA_DIST += tests/bench/README.md tests/bench/run.py
 
 # BENCH_FLAGS: see tests/bench/run.py --help.

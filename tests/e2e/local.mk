@@ -17,6 +17,7 @@ e2e_py = \
 	tests/e2e/compare.py \
 	tests/e2e/cli_texts.py \
 	tests/e2e/completions.py \
+	tests/e2e/conditions.py \
 	tests/e2e/config_import.py \
 	tests/e2e/embed_split.py \
 	tests/e2e/estimate.py \
