@@ -46,7 +46,9 @@ static const struct {
 /* Headers of the client that a provider's plugin may see. */
 static const char *const shown[] = {"openai-beta",         "anthropic-beta",
                                     "anthropic-version",   "idempotency-key",
-                                    "x-client-request-id", "user-agent"};
+                                    "x-client-request-id", "user-agent",
+                                    "http-referer",        "x-title",
+                                    "x-openrouter-title"};
 
 /* "req_" and 30 hex digits: milliseconds, loop and process, a count. */
 static void new_id(struct dialect *d, char out[40])

@@ -11,7 +11,8 @@
 static bool idle_header(pbay_str name)
 {
     return str_is(name, "user-agent") || str_is(name, "x-client-request-id") ||
-           str_is(name, "idempotency-key");
+           str_is(name, "idempotency-key") || str_is(name, "http-referer") ||
+           str_is(name, "x-title") || str_is(name, "x-openrouter-title");
 }
 
 static bool put(EVP_MD_CTX *h, pbay_str s)

@@ -34,6 +34,13 @@ static int ours(pbay_str name)
            named(name, "anthropic-version") || named(name, "anthropic-beta");
 }
 
+/* What names the client's application to OpenRouter is for nobody else. */
+static int names_client(pbay_str name)
+{
+    return named(name, "http-referer") || named(name, "x-title") ||
+           named(name, "x-openrouter-title");
+}
+
 static pbay_str theirs(const pbay_request *req, const char *name)
 {
     for (size_t i = 0; i < req->n_headers; i++)
@@ -96,7 +103,8 @@ static pbay_rc headers(struct claude *o, struct call *c,
     if (beta.n)
         h[n++] = (pbay_kv){CL("anthropic-beta"), beta};
     for (size_t i = 0; i < most; i++)
-        if (!ours(req->headers[i].k))
+        if (!ours(req->headers[i].k) &&
+            (req->op == PBAY_OP_RAW || !names_client(req->headers[i].k)))
             h[n++] = req->headers[i];
     x->headers = h;
     x->n_headers = n;

@@ -282,12 +282,16 @@ static pbay_rc build_raw(struct ollama *o, struct call *c,
 
 /* ------------------------------------------------------------------ headers */
 
-/* Ours to set, not the client's. */
-static int ours(pbay_str name)
+/* Ours to set, not the client's; and, but for the raw door, what names its
+ * application to OpenRouter, which is for nobody else. */
+static int ours(pbay_str name, int raw)
 {
-    static const char *const names[] = {"accept", "content-type"};
+    static const char *const names[] = {"accept", "content-type",
+                                        "http-referer", "x-title",
+                                        "x-openrouter-title"};
+    size_t count = raw ? 2 : sizeof names / sizeof *names;
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t n = strlen(names[i]), k = 0;
         while (k < n && k < name.n &&
                (name.p[k] | 0x20) == (names[i][k] | 0x20))
@@ -324,7 +328,7 @@ static pbay_rc headers(struct ollama *o, struct call *c,
                                ? req->content_type
                                : OL("application/json")};
     for (size_t i = 0; i < theirs; i++)
-        if (!ours(req->headers[i].k))
+        if (!ours(req->headers[i].k, req->op == PBAY_OP_RAW))
             h[n++] = req->headers[i];
     x->headers = h;
     x->n_headers = n;

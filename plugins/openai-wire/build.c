@@ -264,20 +264,36 @@ static pbay_rc edit_lacks(struct openai *o, struct call *c,
 
 /* ---------------------------------------------------------------- exchange */
 
+static int is_header(pbay_str name, const char *lower)
+{
+    size_t n = strlen(lower), k = 0;
+
+    while (k < n && k < name.n && (name.p[k] | 0x20) == (lower[k] | 0x20))
+        k++;
+    return k == n && name.n == n;
+}
+
 /* Names of a client's headers that are ours to set, or concern only us. */
 static int ours(pbay_str name)
 {
     static const char *const names[] = {
         "accept", "content-type", "openai-organization", "openai-project"};
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t n = strlen(names[i]), k = 0;
-        while (k < n && k < name.n &&
-               (name.p[k] | 0x20) == (names[i][k] | 0x20))
-            k++;
-        if (k == n && name.n == n)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_header(name, names[i]))
             return 1;
-    }
+    return 0;
+}
+
+/* What names the client's application to OpenRouter: a hook's to send. */
+static int names_client(pbay_str name)
+{
+    static const char *const names[] = {"http-referer", "x-title",
+                                        "x-openrouter-title"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_header(name, names[i]))
+            return 1;
     return 0;
 }
 
@@ -313,7 +329,8 @@ static pbay_rc headers(struct openai *o, struct call *c,
     if (o->hooks && o->hooks->headers)
         n += o->hooks->headers(o, req, h + n);
     for (size_t i = 0; i < theirs; i++)
-        if (!ours(req->headers[i].k))
+        if (!ours(req->headers[i].k) &&
+            (req->op == PBAY_OP_RAW || !names_client(req->headers[i].k)))
             h[n++] = req->headers[i];
     x->headers = h;
     x->n_headers = n;

@@ -69,6 +69,9 @@
     "," \
     KEY("title", "string", "", \
         "Name of your application; sent as X-OpenRouter-Title") "," \
+    KEY("client_attribution", "bool", "\"default\":true,", \
+        "Send on what a client calls itself (HTTP-Referer, X-Title, " \
+        "X-OpenRouter-Title), in place of referer and title") "," \
     KEY("categories", "strings", "", \
         "At most two categories of your application, in lower case with " \
         "hyphens; sent as X-OpenRouter-Categories")

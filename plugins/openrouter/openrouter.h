@@ -14,6 +14,7 @@ struct openrouter {
     pbay_kv prefs[PREFS];
     size_t n_prefs;
     pbay_str referer, title, categories;
+    int client_named; /* client_attribution */
     char *text; /* what all of these point into */
 };
 

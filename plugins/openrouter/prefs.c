@@ -122,6 +122,7 @@ pbay_rc or_configure(struct openrouter *r, pbay_str config)
 {
     pbay_out w = {.grow = heap};
     struct piece prefs[NAMES + 1], referer, title, categories;
+    pbay_str named = pbay_json_get(config, "client_attribution");
     pbay_rc rc;
 
     for (size_t i = 0; i < NAMES; i++) {
@@ -148,6 +149,7 @@ pbay_rc or_configure(struct openrouter *r, pbay_str config)
             r->prefs[r->n_prefs++] = (pbay_kv){{name, strlen(name)},
                                                {w.p + prefs[i].at, prefs[i].n}};
         }
+    r->client_named = pbay_json_type(named) != 'b' || pbay_json_true(named);
     r->referer = (pbay_str){w.p ? w.p + referer.at : NULL, referer.n};
     r->title = (pbay_str){w.p ? w.p + title.at : NULL, title.n};
     r->categories = (pbay_str){w.p ? w.p + categories.at : NULL, categories.n};
@@ -213,14 +215,26 @@ pbay_rc or_edits(struct openai *o, struct call *c, const pbay_request *req,
 size_t or_headers(const struct openai *o, const pbay_request *req, pbay_kv *h)
 {
     const struct openrouter *r = (const struct openrouter *)(const void *)o;
-    int pass = req->op == PBAY_OP_RAW || (req->flags & PBAY_RQ_PASS);
-    size_t n = 0, theirs = pass ? req->n_headers : 0;
+    static const pbay_str names[] = {PBAY_LIT("HTTP-Referer"),
+                                     PBAY_LIT("X-Title"),
+                                     PBAY_LIT("X-OpenRouter-Title")};
+    static const char *const lower[] = {"http-referer", "x-title",
+                                        "x-openrouter-title"};
+    int raw = req->op == PBAY_OP_RAW, named = 0;
+    size_t n = 0;
+    size_t theirs = raw || (req->flags & PBAY_RQ_PASS) ? req->n_headers : 0;
 
-    /* A client that names itself is the application. */
-    if (r->referer.n && !pbay_header(req->headers, theirs, "http-referer").n)
+    /* A client that names itself is the application.  (At the raw door its
+     * headers go up with all others.) */
+    for (size_t i = 0; i < 3 && (raw || r->client_named); i++) {
+        pbay_str v = pbay_header(req->headers, req->n_headers, lower[i]);
+        named |= v.n > 0;
+        if (v.n && !raw)
+            h[n++] = (pbay_kv){names[i], v};
+    }
+    if (r->referer.n && !named)
         h[n++] = (pbay_kv){OA("HTTP-Referer"), r->referer};
-    if (r->title.n && !pbay_header(req->headers, theirs, "x-title").n &&
-        !pbay_header(req->headers, theirs, "x-openrouter-title").n)
+    if (r->title.n && !named)
         h[n++] = (pbay_kv){OA("X-OpenRouter-Title"), r->title};
     if (r->categories.n &&
         !pbay_header(req->headers, theirs, "x-openrouter-categories").n)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from harness import (DONE, Host, PATCHBAY, Upstream, chat, main, send_json,
-                     send_stream, sse)
+                     send_stream, sse, until)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "..", "..", "etc", "providers.d")
@@ -192,11 +192,45 @@ def test_preferences_and_attribution_of_an_instance():
     assert sent.headers["x-openrouter-categories"] == "cli-agent"
 
 
+def test_clients_that_name_themselves():
+    """What a client calls itself goes to OpenRouter, whatever the client's API,
+    in place of the instance's names; not where that is forbidden, and to no
+    other provider."""
+    own = {"HTTP-Referer": "https://theirs.example", "X-Title": "Theirs",
+           "Referer": "https://page.example/secret"}
+    asks = (("/v1/chat/completions", chat("NAME/anthropic/claude-x")),
+            ("/v1/messages", dict(chat("NAME/anthropic/claude-x"),
+                                  max_tokens=9)),
+            ("/api/chat", chat("NAME/anthropic/claude-x", stream=False)))
+    at = 'base_url = "%s/api/v1"; api_key = "%s";' % (up.url, KEY)
+    with Host(providers="""
+            yes: { type = "openrouter"; %s referer = "https://app.example";
+                   title = "App"; };
+            no: { type = "openrouter"; %s referer = "https://app.example";
+                  title = "App"; client_attribution = false; };
+            other: { type = "openai"; %s };""" % (at, at, at)) as h:
+        for name in ("yes", "no", "other"):
+            for path, body in asks:
+                for more in (own, {}):
+                    status, _, out = h.post(path, dict(
+                        body, model=body["model"].replace("NAME", name)), more)
+                    assert status == 200, (name, path, out)
+                    got = {k: v for k, v in up.last().headers.items()
+                           if "refer" in k or "title" in k}
+                    theirs = {"http-referer": "https://theirs.example",
+                              "x-title": "Theirs"}
+                    ours = {"http-referer": "https://app.example",
+                            "x-openrouter-title": "App"}
+                    assert got == ({} if name == "other" else theirs
+                                   if name == "yes" and more else ours), (
+                        name, path, more, got)
+
+
 def test_errors():
     status, e = refusal(chat("openrouter/a/b", text="credit"))
     # The account is the operator's; the log has OpenRouter's words.
     assert status == 503 and e["code"] == "provider_quota_exhausted", e
-    assert "Insufficient credits" in host.errors()
+    until(lambda: "Insufficient credits" in host.errors(), "the log's line")
     status, e = refusal(chat("openrouter/a/b", text="flagged"))
     assert status == 403 and "flagged" in e["message"], (status, e)
     status, e = refusal(chat("openrouter/a/b", text="choice"))
