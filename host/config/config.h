@@ -258,6 +258,7 @@ struct config {
     unsigned loops;       /* 0 in the file: one per processor */
     size_t max_calls;     /* per loop */
     int64_t retry_budget; /* repetitions in a hundred requests */
+    bool rescue; /* streams that break are gone on with by other targets */
     size_t max_queue;     /* requests that wait for a place within a limit, */
     int64_t queue_ms;     /* at most so long */
     size_t max_upload, max_spool; /* raw door: one body, all files */

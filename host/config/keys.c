@@ -46,6 +46,10 @@ static const struct cfg_key keys[] = {
      "Calls under way in one event loop; further ones get 503."},
     {"server", "retry_budget", KEY_INT, "20", "percent", NULL, 0, 1000,
      "Of the requests, so many are repeated at most; see provider.retry."},
+    {"server", "midstream", KEY_STRING, "rescue", NULL, "rescue|error", 0, 0,
+     "A streamed answer that breaks after its first word. rescue: another "
+     "target of the route goes on with it, if one can; error: it ends with an "
+     "error."},
     {"server", "max_queue", KEY_INT, "1024", "requests", NULL, 0, 1000000,
      "Requests that wait because others have used up a limit for now; further "
      "ones get 429."},

@@ -61,6 +61,13 @@ char **plugin_dirs(const struct section *server)
     return dirs;
 }
 
+static bool rescues(const struct section *s)
+{
+    const char *v = section_string(s, "midstream");
+
+    return !v || strcmp(v, "error") != 0;
+}
+
 static void read_sizes(struct load *l, const struct section *s)
 {
     struct config *c = l->c;
@@ -71,6 +78,7 @@ static void read_sizes(struct load *l, const struct section *s)
     c->http.conns = (size_t)section_int(s, "max_connections");
     c->max_calls = (size_t)section_int(s, "max_calls");
     c->retry_budget = section_int(s, "retry_budget");
+    c->rescue = rescues(s);
     c->max_queue = (size_t)section_int(s, "max_queue");
     c->queue_ms = section_int(s, "max_queue_wait");
     c->loops = (unsigned)section_int(s, "loops");

@@ -46,6 +46,23 @@ static int end(void *r, const pbay_usage *usage, struct buf *out)
     return an_render_end(r, usage, out);
 }
 
+static void follow(struct dialog *x, pbay_str raw)
+{
+    if (!x->resume)
+        return;
+    if (!x->place)
+        x->place = arena_alloc(&x->req->arena, sizeof(struct an_place));
+    if (x->place)
+        an_follow(x->place, raw);
+}
+
+static int resume(struct dialog *x, void *r, pbay_str id, pbay_str model)
+{
+    (void)id; /* message_start has been passed, with both */
+    (void)model;
+    return x->place ? an_render_resume(r, x->place) : -1;
+}
+
 static int broken(struct dialog *x, const struct err *e, struct buf *out)
 {
     char body[LIM_KIB(8)];
@@ -67,6 +84,9 @@ const struct chat_form an_form = {
     .begin = begin,
     .event = event,
     .end = end,
+    .rescue = true,
+    .passed = follow,
+    .resume = resume,
 };
 
 /* --- requests ------------------------------------------------------------ */

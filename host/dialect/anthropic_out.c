@@ -390,6 +390,17 @@ int an_render_begin(struct an_render *r, pbay_str id, pbay_str model,
     return rc | sse_end(out);
 }
 
+int an_render_resume(struct an_render *r, const struct an_place *at)
+{
+    if (at->lost || at->open == AN_OTHER || !r->stream)
+        return -1;
+    r->blocks = at->blocks;
+    r->open = at->open == AN_TEXT       ? TEXT
+              : at->open == AN_THINKING ? THINKING
+                                        : NONE;
+    return 0;
+}
+
 int an_render_event(struct an_render *r, const pbay_event *ev, struct buf *out)
 {
     if (ev->choice != 0)

@@ -58,6 +58,20 @@ static void chat_begin(void *arg, const struct call_head *h,
     show_begin(x, h);
 }
 
+/* The rest of a passed stream comes as events. */
+static bool chat_resume(void *arg, pbay_str id, pbay_str model)
+{
+    struct dialog *x = arg;
+
+    if (!x->pass || !x->head_sent || x->render || x->lost)
+        return false;
+    x->render = x->form->render_new(x);
+    if (!x->render || x->form->resume(x, x->render, id, model) < 0)
+        return false;
+    x->pass = false;
+    return true;
+}
+
 static void chat_bytes(void *arg, pbay_str raw)
 {
     struct dialog *x = arg;
@@ -182,5 +196,7 @@ static const struct call_sink chat_sink = {chat_begin, chat_bytes, chat_event,
 
 void dl_chat(struct dialog *x)
 {
+    x->rescue = x->form->rescue;
+    x->resume = x->form->resume ? chat_resume : NULL;
     dl_start(x, &chat_sink, x->form->want);
 }

@@ -201,4 +201,5 @@ const struct chat_form cp_form = {
     .begin = begin,
     .event = event,
     .end = end,
+    .rescue = true,
 };

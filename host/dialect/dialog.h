@@ -48,6 +48,10 @@ struct chat_form {
     int (*begin)(void *r, pbay_str id, pbay_str model, struct buf *out);
     int (*event)(void *r, const pbay_event *ev, struct buf *out);
     int (*end)(void *r, const pbay_usage *usage, struct buf *out);
+    bool rescue; /* events of several targets make one answer */
+    /* In place of begin(): go on with an answer that was passed so far; id and
+     * model are those that it has.  NULL: it cannot be gone on with. */
+    int (*resume)(struct dialog *x, void *r, pbay_str id, pbay_str model);
 };
 
 /* One client request.  In the request's arena. */
@@ -86,6 +90,9 @@ struct dialog {
     /* The body in canonical form, when it is not: as call_request.translate;
      * arg is the dialog. */
     int (*translate)(void *arg, struct call_body *out, struct err *e);
+    bool rescue; /* as in call_request, and ... */
+    bool (*resume)(void *arg, pbay_str id, pbay_str model);
+    void *place; /* what form->passed() knows */
 
     /* the answer */
     bool pass, error_body, head_sent;

@@ -203,7 +203,7 @@ static bool cache_control(const struct dialog *x, const char *word)
 }
 
 /* 0, or -1 with *e. */
-static int start(struct dialog *x, const struct call_request *r,
+static int start(struct dialog *x, struct call_request *r,
                  const struct call_sink *sink, struct err *e)
 {
     struct manager *m = x->d->manager;
@@ -213,9 +213,11 @@ static int start(struct dialog *x, const struct call_request *r,
     if (rc)
         return rc < 0 ? -1 : 0;
     if (m->cache && p && (p->store || p->join) && cache_fits(r->op) &&
-        !cache_control(x, "no-store"))
+        !cache_control(x, "no-store")) {
+        r->resume = NULL; /* what is kept is bytes or events, not both */
         return cache_ask(m->cache, p, cache_control(x, "no-cache"), m, r, sink,
                          x, &x->shared, e);
+    }
     x->call = call_start(m, r, sink, x, e);
     return x->call ? 0 : -1;
 }
@@ -297,6 +299,8 @@ int dl_request(struct dialog *x, struct call_request *r, struct err *e)
         .translate_arg = x,
         .header = any_header,
         .header_arg = x,
+        .rescue = x->rescue,
+        .resume = x->resume,
     };
     client_headers(x, r);
     return read_way(x, r, e);

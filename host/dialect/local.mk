@@ -15,6 +15,7 @@ host_sources += \
 	host/dialect/dialect.h host/dialect/front.c \
 	host/dialect/dialog.c host/dialect/dialog.h \
 	host/dialect/anthropic.c host/dialect/anthropic.h \
+	host/dialect/anthropic_follow.c \
 	host/dialect/anthropic_in.c host/dialect/anthropic_in.h \
 	host/dialect/anthropic_out.c host/dialect/anthropic_out.h \
 	host/dialect/opaque.c host/dialect/opaque.h \

@@ -58,6 +58,14 @@ static int end(void *r, const pbay_usage *usage, struct buf *out)
     return ol_render_end(r, usage, out);
 }
 
+/* Each line stands for itself. */
+static int resume(struct dialog *x, void *r, pbay_str id, pbay_str model)
+{
+    (void)x;
+    (void)id;
+    return ol_render_begin(r, model);
+}
+
 const struct chat_form ol_chat_form = {
     .want = PBAY_WANT(PBAY_EV_BEGIN) | PBAY_WANT(PBAY_EV_TEXT) |
             PBAY_WANT(PBAY_EV_REASONING) | PBAY_WANT(PBAY_EV_REFUSAL) |
@@ -71,6 +79,8 @@ const struct chat_form ol_chat_form = {
     .begin = begin,
     .event = event,
     .end = end,
+    .rescue = true,
+    .resume = resume,
 };
 
 /* --- requests ------------------------------------------------------------ */

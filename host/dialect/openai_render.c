@@ -138,6 +138,20 @@ static struct choice *choice_at(struct oa_render *r, uint32_t i)
     return &r->choices[i];
 }
 
+/* The role has been sent.  The time in later pieces is ours. */
+static int render_resume(struct dialog *x, void *arg, pbay_str id,
+                         pbay_str model)
+{
+    struct oa_render *r = arg;
+    struct choice *c = choice_at(r, 0);
+
+    (void)x;
+    if (!c)
+        return -1;
+    c->role_sent = true;
+    return render_begin(r, id, model, NULL);
+}
+
 static struct tool *tool_at(struct choice *c, uint32_t i)
 {
     struct tool *v;
@@ -523,4 +537,6 @@ const struct chat_form oa_form = {
     .begin = render_begin,
     .event = render_event,
     .end = render_end,
+    .rescue = true,
+    .resume = render_resume,
 };

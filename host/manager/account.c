@@ -39,7 +39,8 @@ void account_route(const char *route, const struct target *t, bool ok,
         .cost_nano =
             u->known ? pricing_cost(t->instance, t->model, u, clock_wall(clock))
                      : -1,
-        .first_ms = r->first_ms < 0 ? -1 : r->first_ms - before,
+        /* The first word may have been an earlier target's. */
+        .first_ms = r->first_ms < before ? -1 : r->first_ms - before,
         .total_ms = r->total_ms - before};
 
     if (route)

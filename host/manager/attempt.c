@@ -319,7 +319,8 @@ static int fill_request(attempt *a, const struct target *t,
     a->req = (pbay_request){
         .size = sizeof(a->req),
         .op = (uint32_t)r->op,
-        .flags = (r->stream ? PBAY_RQ_STREAM : 0u) | (pass ? PBAY_RQ_PASS : 0u),
+        .flags = (r->stream ? PBAY_RQ_STREAM : 0u) | (pass ? PBAY_RQ_PASS : 0u) |
+                 (r->go_on ? PBAY_RQ_CONTINUE : 0u),
         .attempt = number,
         .id = r->id,
         .model = arena_dup(&a->arena, t->model),

@@ -11,18 +11,13 @@
 #include "base/str.h"
 #include "manager/account.h"
 #include "manager/attempt.h"
+#include "manager/call_plan.h"
 #include "manager/guard.h"
 #include "manager/health.h"
-#include "manager/router.h"
+#include "manager/rescue.h"
 #include "manager/tried.h"
 
 #define MODEL_MAX 512 /* bytes of a model's name */
-
-/* Operations that show how a target is; a list of models, say, may be missing
- * where all else is well. */
-#define MEASURED                                              \
-    (PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) | \
-     PBAY_OP_BIT(PBAY_OP_MODERATE) | PBAY_OP_BIT(PBAY_OP_IMAGE))
 
 struct call {
     struct call *next, **prev;
@@ -53,13 +48,16 @@ struct call {
     int64_t tried_at; /* when the attempt under way began */
     int64_t wait_ms;  /* until the same target again; -1: the next one, now */
     struct call_report report;
-    struct guard *guard; /* NULL: nothing to check */
-    struct tried tried;  /* targets that failed, before the one under way */
+    size_t next_at;        /* which target is the next one */
+    struct guard *guard;   /* NULL: nothing to check */
+    struct rescue *rescue; /* NULL: a stream that breaks stays broken */
+    struct tried tried;    /* targets that failed, before the one under way */
 };
 
 static void attempt_next(struct call *c);
 static void attempt_again(struct call *c);
 static void end_with(struct call *c, int kind, const char *why);
+static void gone_wrong(struct call *c);
 
 static struct instance_stats *stats(const struct call *c)
 {
@@ -86,6 +84,7 @@ static void call_destroy(struct call *c)
     show_active(c->m);
     buf_done(&c->prelude);
     guard_free(c->guard);
+    rescue_free(c->rescue);
     arena_done(&c->arena);
     manager_release(c->m, c->snap);
     free(c->late);
@@ -165,8 +164,10 @@ static void count_pace(struct call *c)
 {
     int64_t before = c->tried_at - c->started, first = c->report.first_ms;
 
+    /* The first word may be another target's. */
     if (c->plan.strategy == STRATEGY_FASTEST)
-        account_pace(&c->plan.targets[c->at], first < 0 ? -1 : first - before,
+        account_pace(&c->plan.targets[c->at],
+                     first < before ? -1 : first - before,
                      c->report.total_ms - before, c->m->loop->clock);
 }
 
@@ -205,6 +206,7 @@ static void finish(struct call *c, const struct err *e)
     if (!e)
         count_pace(c);
     guard_total(c->guard, &c->report.usage);
+    rescue_total(c->rescue, &c->report.usage);
     log_end(c, e);
     if (!c->cancelled)
         c->sink->end(c->arg, e, &c->report);
@@ -384,6 +386,8 @@ static void on_event(void *arg, const pbay_event *ev)
     pbay_event shown;
 
     enter(c);
+    if (c->retry)
+        goto out; /* this attempt has been given up */
     if (c->guard)
         guard_event(c->guard, ev);
     switch (ev->type) {
@@ -403,7 +407,17 @@ static void on_event(void *arg, const pbay_event *ev)
     case PBAY_EV_LIMITS:
         break;
     default:
-        content(c);
+        switch (c->rescue ? rescue_event(c->rescue, &ev, &shown)
+                          : RESCUE_SHOW) {
+        case RESCUE_SHOW:
+            content(c);
+            break;
+        case RESCUE_WRONG:
+            gone_wrong(c);
+            goto out;
+        case RESCUE_KEEP:
+            goto out;
+        }
     }
     if (!attempt_passes(c->attempt) && !c->cancelled && c->begun &&
         ev->type != PBAY_EV_CONTENT && !withheld(c))
@@ -417,8 +431,8 @@ static void on_bytes(void *arg, pbay_str raw)
     struct call *c = arg;
 
     enter(c);
-    if (withheld(c)) {
-        /* It ends with an error. */
+    if (c->retry || withheld(c)) {
+        /* Given up; or it ends with an error. */
     } else if (c->begun) {
         flush_prelude(c);
         if (!c->cancelled)
@@ -507,6 +521,63 @@ static bool repair(struct call *c)
     return true;
 }
 
+/* The attempt is over and not the call: another target is the next one. */
+static void go_next(struct call *c, size_t at)
+{
+    count_route(c, false);
+    account_bump(&stats(c)->failed, 1);
+    account_bump(&stats(c)->active, (uint64_t)-1);
+    c->next_at = at;
+    c->wait_ms = -1;
+    c->retry = true; /* from leave(), once this attempt is off the stack */
+}
+
+/* Can the sink show what comes from another target behind what it has? */
+static bool resumes(struct call *c)
+{
+    pbay_str model = c->report.model_answered;
+
+    if (!attempt_passes(c->attempt))
+        return true;
+    return c->req.resume && c->req.resume(c->arg, c->reply_id, model);
+}
+
+/* The client has a part of the answer, and somebody else goes on with it.  e
+ * NULL: the attempt contradicts what was sent. */
+static bool rescued(struct call *c, const struct err *e)
+{
+    const struct target *t;
+    size_t next;
+
+    if (!c->rescue || c->cancelled || c->over || !known(c) ||
+        (attempt_passes(c->attempt) && !c->req.resume) ||
+        !rescue_next(c->rescue, c->at, e, &c->report.usage, &next))
+        return false;
+    count_usage(c);
+    if (!resumes(c)) {
+        memset(&c->report.usage, 0, sizeof(c->report.usage)); /* is counted */
+        return false;
+    }
+    if (e)
+        log_end(c, e);
+    t = &c->plan.targets[next];
+    log_line(LOG_WARN, "call", "the answer broke off; another target goes on",
+             log_str("id", c->report.id), log_cstr("from", c->report.provider),
+             log_cstr("to", t->instance->name), log_str("model", t->model),
+             log_cstr("by", rescue_goes_on(c->rescue) ? "prefill" : "restart"),
+             LOG_END);
+    go_next(c, next);
+    return true;
+}
+
+/* It says something else than what the client has. */
+static void gone_wrong(struct call *c)
+{
+    settle_health(c, NULL, true);
+    if (!rescued(c, NULL))
+        finish(c, rescue_error(c->rescue, NULL));
+}
+
 static void on_end(void *arg, const struct err *e)
 {
     struct call *c = arg;
@@ -525,12 +596,10 @@ static void on_end(void *arg, const struct err *e)
         finish(c, NULL);
     } else if (another(c, e)) {
         log_end(c, e);
-        count_route(c, false);
-        account_bump(&stats(c)->failed, 1);
-        account_bump(&stats(c)->active, (uint64_t)-1);
         tried_add(&c->tried, c->report.provider, c->report.model, e);
-        c->wait_ms = -1;
-        c->retry = true; /* from leave(), once this attempt is off the stack */
+        go_next(c, c->at + 1);
+    } else if (rescued(c, e)) {
+        /* by another target */
     } else if ((c->wait_ms = again_after(c, e)) >= 0) {
         log_end(c, e);
         count_route(c, false);
@@ -543,7 +612,7 @@ static void on_end(void *arg, const struct err *e)
     } else {
         if (c->attempt)
             pass_error_body(c, e);
-        finish(c, e);
+        finish(c, rescue_error(c->rescue, e));
     }
     leave(c);
 }
@@ -564,15 +633,16 @@ static void attempt_try(struct call *c)
     c->tried_at = clock_now(c->m->loop->clock);
     account_bump(&stats(c)->calls, 1);
     account_bump(&stats(c)->active, 1);
-    if (c->m->health && (MEASURED & PBAY_OP_BIT(c->req.op))) {
+    if (c->m->health && (CALL_MEASURED & PBAY_OP_BIT(c->req.op))) {
         health_begin(c->m->health, t->instance->name, t->model,
                      clock_now(c->m->loop->clock));
         c->measured = true;
     }
     enter(c);
-    c->attempt =
-        attempt_start(c->m, c->snap, t, guard_request(c->guard, &c->req),
-                      c->report.attempts - 1, &attempt_callbacks, c);
+    c->attempt = attempt_start(
+        c->m, c->snap, t,
+        rescue_request(c->rescue, guard_request(c->guard, &c->req)),
+        c->report.attempts - 1, &attempt_callbacks, c);
     if (!c->attempt) {
         struct err e;
         err_clear(&e);
@@ -604,7 +674,7 @@ static void attempt_clear(struct call *c, bool next)
 static void attempt_next(struct call *c)
 {
     attempt_clear(c, true);
-    c->at++;
+    c->at = c->next_at;
     c->tries = 0;
     attempt_try(c);
 }
@@ -682,126 +752,6 @@ static int guard(struct call *c, struct err *e)
     return 0;
 }
 
-static int admit(const struct manager *m, struct err *e)
-{
-    if (!m->current) {
-        err_set(e, ERR_UNAVAILABLE, "the host is shutting down");
-        return -1;
-    }
-    if (m->active >= m->current->cfg->max_calls) {
-        err_set(e, ERR_UNAVAILABLE,
-                "%zu requests are under way, which is as many as max_calls "
-                "allows",
-                m->active);
-        e->retry_after_ms = 1000;
-        return -1;
-    }
-    return 0;
-}
-
-static int plan_of(struct call *c, struct err *e)
-{
-    const struct call_request *r = &c->req;
-    struct instance *inst;
-    struct want want = {.op = r->op,
-                        .canonical = !r->translate,
-                        .body = r->body,
-                        .members = r->members,
-                        .n_members = r->n_members};
-    struct way way = {r->key_name, r->header, r->header_arg};
-    struct ask q = {.op = r->op,
-                    .way = &way,
-                    .model = r->model,
-                    .route = r->route,
-                    .fallbacks = r->fallbacks,
-                    .n_fallbacks = r->n_fallbacks,
-                    .turn = c->m->turn++,
-                    .task = r->task,
-                    .want = &want,
-                    .clock = c->m->loop->clock};
-
-    if (!r->instance)
-        return plan_ask(c->snap, c->m->models, &q, &c->arena, &c->plan, e);
-    inst = snapshot_find(c->snap, str_c(r->instance));
-    if (!inst) {
-        err_set(e, ERR_NO_MODEL, "there is no provider \"%s\"", r->instance);
-        return -1;
-    }
-    c->plan.targets[0] = (struct target){inst, r->model, 0, -1};
-    c->plan.n = 1;
-    c->plan.reason = "asked for by name";
-    return 0;
-}
-
-static void tell_held(const char *provider, struct err *e)
-{
-    err_set(e, ERR_UNAVAILABLE,
-            "%s takes no requests just now: it was drained or disabled here "
-            "(`patchbay provider enable %s`)",
-            provider, provider);
-}
-
-/* A call of one provider, by name: its operator may have taken it out, but can
- * still look at how it is. */
-static int by_hold(struct call *c, struct err *e)
-{
-    const uint64_t looks = PBAY_OP_BIT(PBAY_OP_HEALTH) |
-                           PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_PS);
-
-    if (!c->m->health || (looks & PBAY_OP_BIT(c->req.op)) ||
-        health_held(c->m->health, c->req.instance) == HOLD_NONE)
-        return 0;
-    tell_held(c->req.instance, e);
-    return -1;
-}
-
-/* Targets that may be tried first, the others behind them: should all of the
- * former fail, one that is thought to may still do.  When every one of them has
- * said when to come back, nobody is asked sooner: -1 and *e. */
-static int by_health(struct call *c, struct err *e)
-{
-    struct plan *p = &c->plan;
-    const char *held = NULL;
-    struct target later[PLAN_MAX];
-    size_t good = 0, bad = 0, cooling = 0;
-    int64_t now = clock_now(c->m->loop->clock), until = 0, soonest = INT64_MAX;
-
-    if (!c->m->health || !(MEASURED & PBAY_OP_BIT(c->req.op)))
-        return 0;
-    for (size_t i = 0; i < p->n; i++) {
-        struct target t = p->targets[i];
-        enum health_say say =
-            health_look(c->m->health, t.instance->name, t.model, now, &until);
-        if (say == HEALTH_GO) {
-            p->targets[good++] = t;
-            continue;
-        }
-        if (say == HEALTH_HELD) {
-            held = t.instance->name;
-            continue;
-        }
-        later[bad++] = t;
-        if (say == HEALTH_COOLING)
-            cooling++;
-        if (until < soonest)
-            soonest = until;
-    }
-    memcpy(&p->targets[good], later, bad * sizeof(*later));
-    p->n = good + bad;
-    if (!p->n) {
-        tell_held(held, e);
-        return -1;
-    }
-    if (cooling < p->n)
-        return 0;
-    err_set(e, PBAY_E_RATE,
-            "%s has asked to be left alone for another %lld ms%s",
-            later[0].instance->name, (long long)(soonest - now),
-            p->n > 1 ? ", and the other targets too" : "");
-    e->retry_after_ms = soonest - now;
-    return -1;
-}
-
 /* The client may want it sooner, not later. */
 static int64_t deadline_of(const struct call *c)
 {
@@ -818,7 +768,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     struct call *c;
 
     err_clear(e);
-    if (admit(m, e) < 0)
+    if (call_admit(m, e) < 0)
         return NULL;
     if (r->model.n > MODEL_MAX) {
         err_set(e, PBAY_E_INVALID,
@@ -839,14 +789,17 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     arena_init(&c->arena, LIM_CALL_KEPT);
     buf_init(&c->prelude, LIM_PRELUDE);
     c->last_warning = &c->warnings;
-    if (keep_request(c, r, e) < 0 || plan_of(c, e) < 0 ||
-        (r->instance ? by_hold(c, e) : by_health(c, e)) < 0 ||
-        guard(c, e) < 0) {
+    if (keep_request(c, r, e) < 0 ||
+        call_plan(m, &c->req, &c->arena, &c->plan, e) < 0 || guard(c, e) < 0) {
         guard_free(c->guard);
         arena_done(&c->arena);
         free(c);
         return NULL;
     }
+    if (!c->guard && c->snap->cfg->rescue)
+        c->rescue = rescue_new(&c->req, &c->plan);
+    if (c->rescue && c->req.resume)
+        c->req.watch |= RESCUE_EVENTS;
     retry_earn(&m->retry, c->snap->cfg->retry_budget);
     c->report.reason = c->plan.reason;
     c->report.route = c->plan.route;
@@ -904,30 +857,6 @@ void call_pause(struct call *c, bool on)
 const struct call_report *call_report(const struct call *c)
 {
     return &c->report;
-}
-
-/* --- the loop's manager -------------------------------------------------- */
-
-void manager_hold(struct manager *m, struct snapshot *s)
-{
-    s->refs[m->loop->id]++;
-}
-
-void manager_release(struct manager *m, struct snapshot *s)
-{
-    if (--s->refs[m->loop->id] == 0 && s != m->current)
-        m->released(m, s, m->arg);
-}
-
-void manager_adopt(struct manager *m, struct snapshot *s)
-{
-    struct snapshot *old = m->current;
-
-    if (old == s)
-        return;
-    m->current = s;
-    if (old && old->refs[m->loop->id] == 0)
-        m->released(m, old, m->arg);
 }
 
 void manager_abort_all(struct manager *m, const char *why)

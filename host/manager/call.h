@@ -85,6 +85,12 @@ struct call_request {
      * with *e.  What it gives must stay as long as the body. */
     int (*translate)(void *arg, struct call_body *out, struct err *e);
     void *translate_arg;
+    bool go_on;  /* its last message is an answer to go on with */
+    bool rescue; /* the sink can show an answer that several targets gave */
+    /* What comes now are events, and the rest of the answer whose first bytes
+     * have been passed; id and model are that answer's.  False: it cannot be
+     * shown.  NULL: no such answer can. */
+    bool (*resume)(void *arg, pbay_str id, pbay_str model);
     pbay_str method, path, query, content_type; /* RAW */
     const pbay_kv *headers; /* the client's, those that policy lets through */
     size_t n_headers;

@@ -10,6 +10,8 @@ host_sources += \
 	host/manager/cache_int.h host/manager/cache_key.c \
 	host/manager/cache_read.c host/manager/cache_tape.c \
 	host/manager/call.c host/manager/call.h \
+	host/manager/call_manager.c \
+	host/manager/call_plan.c host/manager/call_plan.h \
 	host/manager/chats.c host/manager/chats.h \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \
@@ -34,6 +36,7 @@ host_sources += \
 	host/manager/recorder.c host/manager/recorder.h \
 	host/manager/report.c \
 	host/manager/request.c \
+	host/manager/rescue.c host/manager/rescue.h \
 	host/manager/results.c \
 	host/manager/results.h \
 	host/manager/retry.c host/manager/retry.h \

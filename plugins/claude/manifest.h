@@ -13,17 +13,21 @@
 /* Since Claude 4.5: output_config.format; all of these think. */
 #define CAP_NEW CAP_ALL ",\"structured_output\",\"reasoning\""
 
+/* Up to Claude 4.5: goes on with an answer that was begun. */
+#define PREFILL ",\"prefill\""
+
 #define MODEL(match, caps) \
     "{\"match\":\"" match "\",\"capabilities\":[" caps "]}"
 
 /* The first match counts: the special before the general. */
 #define MANIFEST_MODELS \
-    MODEL("claude-3-7-*", CAP_ALL ",\"reasoning\"") "," \
-    MODEL("claude-3-*", CAP_ALL) "," \
+    MODEL("claude-3-7-*", CAP_ALL ",\"reasoning\"" PREFILL) "," \
+    MODEL("claude-3-*", CAP_ALL PREFILL) "," \
     MODEL("claude-2*", "\"text\",\"chat\",\"code\",\"translation\"," \
-          "\"summarisation\",\"long_context\"") "," \
-    MODEL("claude-opus-4-2*", CAP_ALL ",\"reasoning\"") "," \
-    MODEL("claude-sonnet-4-2*", CAP_ALL ",\"reasoning\"") "," \
+          "\"summarisation\",\"long_context\"" PREFILL) "," \
+    MODEL("claude-opus-4-2*", CAP_ALL ",\"reasoning\"" PREFILL) "," \
+    MODEL("claude-sonnet-4-2*", CAP_ALL ",\"reasoning\"" PREFILL) "," \
+    MODEL("claude-*-4-5*", CAP_NEW PREFILL) "," \
     MODEL("claude-*", CAP_NEW)
 
 #define KEY(name, type, more, doc) \

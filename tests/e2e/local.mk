@@ -51,6 +51,7 @@ e2e_py = \
 	tests/e2e/provider_responses.py \
 	tests/e2e/raw_door.py \
 	tests/e2e/responses_sdk.py \
+	tests/e2e/rescue.py \
 	tests/e2e/retry.py \
 	tests/e2e/route_results.py \
 	tests/e2e/routes.py \
