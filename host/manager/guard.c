@@ -229,7 +229,7 @@ static void held_event(void *arg, const pbay_event *ev)
 /* The answer's begin, with what is to be said of it. */
 static void tell_begin(struct guard *g, const struct tape_item *it)
 {
-    struct call_report r = it->begin.report;
+    struct call_report r = it->begin->report;
     /* Read only, as the others are. */
     struct call_warning w = {(struct call_warning *)(uintptr_t)r.warnings,
                              STR("response_format"), g->warning};
@@ -237,7 +237,7 @@ static void tell_begin(struct guard *g, const struct tape_item *it)
     r.attempts = g->attempts;
     if (g->warning.n)
         r.warnings = &w;
-    g->behind->begin(g->behind_arg, &it->begin.head, &r);
+    g->behind->begin(g->behind_arg, &it->begin->head, &r);
 }
 
 static void held_end(void *arg, const struct err *e,
@@ -247,7 +247,7 @@ static void held_end(void *arg, const struct err *e,
     struct err lost;
     /* Of a failure, only the provider's own error body is of interest. */
     bool show = g->first && (!e || (g->first->kind == TAPE_BEGIN &&
-                                    g->first->begin.head.error_body));
+                                    g->first->begin->head.error_body));
 
     if (g->lost) {
         err_clear(&lost);

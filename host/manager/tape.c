@@ -2,7 +2,6 @@
 /* Copies of what a sink is told, and telling them again. */
 #include "manager/tape.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +10,10 @@
 /* What an arena takes from the heap with its first piece, at least. */
 #define ARENA_COSTS 1024
 
-/* n: bytes of the member of the union, and of text behind it. */
+/* With n bytes of text behind it. */
 static struct tape_item *item_new(enum tape_kind kind, size_t n)
 {
-    size_t size = offsetof(struct tape_item, begin) + n;
+    size_t size = sizeof(struct tape_item) + n;
     struct tape_item *it = calloc(1, size);
 
     if (!it)
@@ -82,28 +81,30 @@ static bool dup_headers(struct tape_item *it, struct call_head *h)
 struct tape_item *tape_begin(const struct call_head *h,
                              const struct call_report *r)
 {
-    struct tape_item *it = item_new(TAPE_BEGIN, sizeof(it->begin));
+    struct tape_item *it = item_new(TAPE_BEGIN, 0);
+    struct tape_begin *b;
 
     if (!it)
         return NULL;
-    it->begin.head = *h;
-    h = &it->begin.head;
-    return finish(it, dup(it, &it->begin.head.content_type) &&
-                          dup(it, &it->begin.head.reply_id) &&
-                          dup(it, &it->begin.head.model) &&
-                          dup_headers(it, &it->begin.head) &&
-                          call_report_copy(&it->begin.report, r, &it->arena));
+    b = it->begin = arena_alloc(&it->arena, sizeof(*b));
+    if (!b)
+        return finish(it, false);
+    b->head = *h;
+    return finish(
+        it, dup(it, &b->head.content_type) && dup(it, &b->head.reply_id) &&
+                dup(it, &b->head.model) && dup_headers(it, &b->head) &&
+                call_report_copy(&b->report, r, &it->arena));
 }
 
 struct tape_item *tape_bytes(pbay_str raw)
 {
-    struct tape_item *it = item_new(TAPE_BYTES, sizeof(raw) + raw.n);
+    struct tape_item *it = item_new(TAPE_BYTES, raw.n);
     char *to;
 
     if (!it)
         return NULL;
     it->bytes = raw;
-    to = (char *)(&it->bytes + 1);
+    to = (char *)(it + 1);
     move_text(&to, &it->bytes);
     return it;
 }
@@ -125,8 +126,7 @@ static bool dup_usage(struct tape_item *it, const pbay_usage **u)
 struct tape_item *tape_event(const pbay_event *ev)
 {
     struct tape_item *it =
-        item_new(TAPE_EVENT,
-                 sizeof(*ev) + ev->id.n + ev->name.n + ev->text.n + ev->json.n);
+        item_new(TAPE_EVENT, ev->id.n + ev->name.n + ev->text.n + ev->json.n);
     pbay_event *to;
     char *text;
 
@@ -135,7 +135,7 @@ struct tape_item *tape_event(const pbay_event *ev)
     to = &it->event;
     *to = *ev;
     to->error = NULL; /* errors come as the end */
-    text = (char *)(to + 1);
+    text = (char *)(it + 1);
     move_text(&text, &to->id);
     move_text(&text, &to->name);
     move_text(&text, &to->text);
@@ -145,31 +145,38 @@ struct tape_item *tape_event(const pbay_event *ev)
 
 struct tape_item *tape_end(const struct err *e, const struct call_report *r)
 {
-    struct tape_item *it = item_new(TAPE_END, sizeof(it->end));
+    struct tape_item *it = item_new(TAPE_END, 0);
     struct err *copy = NULL;
 
     if (!it)
         return NULL;
+    it->end = arena_alloc(&it->arena, sizeof(*it->end));
+    if (!it->end)
+        return finish(it, false);
     if (e) {
         copy = arena_alloc(&it->arena, sizeof(*copy));
         if (copy)
             *copy = *e;
     }
-    it->end.err = copy;
+    it->end->err = copy;
     return finish(it, (copy || !e) &&
-                          call_report_copy(&it->end.report, r, &it->arena));
+                          call_report_copy(&it->end->report, r, &it->arena));
 }
 
 struct tape_item *tape_spare(struct err **err)
 {
-    struct tape_item *it = item_new(TAPE_END, sizeof(it->end));
+    struct tape_item *it = item_new(TAPE_END, 0);
 
     if (!it)
         return NULL;
-    it->end.err = *err = arena_alloc(&it->arena, sizeof(**err));
-    it->end.report.provider = "";
-    it->end.report.first_ms = -1;
-    return finish(it, *err != NULL);
+    it->end = arena_alloc(&it->arena, sizeof(*it->end));
+    *err = arena_alloc(&it->arena, sizeof(**err));
+    if (!it->end || !*err)
+        return finish(it, false);
+    it->end->err = *err;
+    it->end->report.provider = "";
+    it->end->report.first_ms = -1;
+    return finish(it, true);
 }
 
 void tape_tell(const struct tape_item *it, const struct call_sink *sink,
@@ -179,9 +186,9 @@ void tape_tell(const struct tape_item *it, const struct call_sink *sink,
 
     switch (it->kind) {
     case TAPE_BEGIN:
-        r = it->begin.report;
+        r = it->begin->report;
         r.id = id;
-        sink->begin(arg, &it->begin.head, &r);
+        sink->begin(arg, &it->begin->head, &r);
         break;
     case TAPE_BYTES:
         sink->bytes(arg, it->bytes);
@@ -190,9 +197,9 @@ void tape_tell(const struct tape_item *it, const struct call_sink *sink,
         sink->event(arg, &it->event);
         break;
     case TAPE_END:
-        r = it->end.report;
+        r = it->end->report;
         r.id = id;
         r.total_ms = waited_ms;
-        sink->end(arg, it->end.err, &r);
+        sink->end(arg, it->end->err, &r);
     }
 }

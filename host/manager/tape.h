@@ -14,6 +14,16 @@ enum tape_kind {
     TAPE_END
 };
 
+struct tape_begin {
+    struct call_head head;
+    struct call_report report;
+};
+
+struct tape_end {
+    const struct err *err; /* NULL: it is complete */
+    struct call_report report;
+};
+
 struct tape_item {
     struct tape_item *next;
     enum tape_kind kind;
@@ -21,16 +31,10 @@ struct tape_item {
     size_t size;     /* bytes it costs */
     struct arena arena;
     union {
-        struct {
-            struct call_head head;
-            struct call_report report;
-        } begin;
-        pbay_str bytes;
+        struct tape_begin *begin; /* in the arena */
+        pbay_str bytes;           /* text behind the item; so the event's */
         pbay_event event;
-        struct {
-            const struct err *err; /* NULL: it is complete */
-            struct call_report report;
-        } end;
+        struct tape_end *end; /* in the arena */
     };
     /* Of BYTES and EVENT: their text, beyond the member of the union, so that
      * one of the thousands that a stream is made of costs what it has to. */
