@@ -170,7 +170,9 @@ def test_a_client_that_leaves_while_it_loads():
         s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
                   b"Content-Type: application/json\r\nContent-Length: %d\r\n"
                   b"\r\n" % len(body) + body)
-        until(lambda: one(h, "slow")["waiting"] == 1, "it to wait")
+        # One that nobody waits for any more is not started at all.
+        until(lambda: one(h, "slow")["waiting"] == 1 and
+              one(h, "slow")["state"] == "starting", "it to wait")
         s.close()
         until(lambda: one(h, "slow")["waiting"] == 0, "it to be forgotten")
         sign("go")
@@ -379,13 +381,14 @@ def test_a_dead_one_that_nobody_has_noticed():
 
 def test_one_that_has_hung_up():
     """It has closed its port for good, but does not end."""
-    with start('start_timeout = "1s";') as h:
+    # Long enough for its first start on a busy machine.
+    with start('start_timeout = "5s";') as h:
         pid = told(h, "deaf")["pid"]
         sign("deaf")
         until(lambda: seen("closed"), "its port to be closed")
         status, body = ask(h, "deaf")
         assert status == 502, (status, body)
-        assert "not ready within 1000 ms" in body["error"]["message"], body
+        assert "not ready within 5000 ms" in body["error"]["message"], body
         until(lambda: not alive(pid), "it to be killed")
 
 
@@ -463,7 +466,12 @@ def test_killed_at_random_under_load():
             t.start()
         kills = 0
         end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
+        late = end + BOUND
+
+        def enough():
+            return kills > 2 and sum(s == 200 for s, _ in answers) > 8
+        while (time.monotonic() < end or
+               not enough() and time.monotonic() < late):
             up = [b["pid"] for b in h.control("status")["backends"]
                   if b["state"] == "ready" and b["pid"]]
             assert len(up) <= 2, up

@@ -12,6 +12,7 @@
 #include "manager/codec_driver.h"
 #include <patchbay/json.h>
 
+#include "body.h"
 #include "fuzz.h"
 
 extern pbay_entry_fn pbay_provider_entry;
@@ -175,9 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     ask = data[0] % n_asks;
     input = str_n((const char *)data + 2, size - 2);
-    /* A host gives a plugin well-formed objects only. */
-    if (ask >= REQUESTS && (pbay_json_check(input, NULL) < 0 ||
-                            pbay_json_type(str_trim(input)) != 'o'))
+    if (ask >= REQUESTS && !fuzz_is_body(str_trim(input)))
         return 0;
     t = transcript_read(str_c(asks[ask]), err, sizeof err);
     if (!t)

@@ -12,6 +12,7 @@
 #include "manager/codec_driver.h"
 #include <patchbay/json.h>
 
+#include "body.h"
 #include "fuzz.h"
 
 extern pbay_entry_fn pbay_provider_entry;
@@ -180,7 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     how.piece = data[1] % 64;
     if (!(data[0] & 128))
         t->exchanges[0].data[0] = given;
-    else if (pbay_json_check(given, NULL) == 0 && pbay_json_type(given) == 'o')
+    else if (fuzz_is_body(given))
         t->request = given; /* nothing else comes from the host */
     d = driver_new(pbay_provider_entry(PBAY_ABI_MAJOR, PBAY_ABI_MINOR),
                    t->config, err, sizeof err);

@@ -15,7 +15,7 @@ clean-local: clean-fuzz
 clean-fuzz:
 	rm -rf fuzz-build
 
-fuzz_runner = tests/fuzz/run.c tests/fuzz/fuzz.h
+fuzz_runner = tests/fuzz/run.c tests/fuzz/fuzz.h tests/fuzz/body.h
 
 check_PROGRAMS += tests/fuzz/fuzz_json
 TESTS += tests/fuzz/fuzz_json
