@@ -55,7 +55,8 @@ static void make_providers(const struct manifest *m)
                                        .manifest = m,
                                        .models = none,
                                        .prices = rows,
-                                       .n_prices = 2};
+                                       .n_prices = 2,
+                                       .limits.tokens = 1000000};
         cfg[i].default_model = strdup("m-1");
         in[i] = (struct instance){.name = names[i],
                                   .cfg = &cfg[i],
@@ -75,25 +76,35 @@ static void make_routes(void)
 {
     static char t[N][8] = {"a/m-0", "b/m-1", "c/m-2", "d/m-3"};
     static char *targets[N + 1] = {t[0], t[1], t[2], t[3], NULL};
-    static struct cfg_route r[8];
+    static unsigned weights[N] = {4, 3, 2, 1};
+    static struct cfg_term tag = {.kind = WHEN_TAG, .value = PBAY_LIT("batch")};
+    static struct cfg_when when[N] = {{.terms = &tag, .n = 1}};
+    static struct cfg_route r[12];
     static struct config cfg;
     static const struct {
         const char *name;
         enum cfg_strategy how;
-        bool sticky;
-    } rows[] = {{"fallback", STRATEGY_FALLBACK, false},
-                {"round_robin", STRATEGY_ROUND_ROBIN, false},
-                {"fastest", STRATEGY_FASTEST, false},
-                {"least_cost", STRATEGY_LEAST_COST, false},
-                {"capability", STRATEGY_CAPABILITY, false},
-                {"complexity", STRATEGY_COMPLEXITY, false},
-                {"sticky", STRATEGY_ROUND_ROBIN, true}};
+    } rows[] = {{"fallback", STRATEGY_FALLBACK},
+                {"round_robin", STRATEGY_ROUND_ROBIN},
+                {"weighted", STRATEGY_WEIGHTED},
+                {"least_connections", STRATEGY_LEAST_CONNECTIONS},
+                {"least_tokens", STRATEGY_LEAST_TOKENS},
+                {"fastest", STRATEGY_FASTEST},
+                {"least_cost", STRATEGY_LEAST_COST},
+                {"cheapest_free_first", STRATEGY_CHEAPEST_FREE_FIRST},
+                {"capability", STRATEGY_CAPABILITY},
+                {"complexity", STRATEGY_COMPLEXITY},
+                {"fallback, a condition", STRATEGY_FALLBACK},
+                {"round_robin, sticky", STRATEGY_ROUND_ROBIN}};
+    const size_t n = sizeof(rows) / sizeof(*rows);
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+    for (size_t i = 0; i < n; i++)
         r[cfg.n_routes++] = (struct cfg_route){.name = strdup(rows[i].name),
                                                .strategy = rows[i].how,
-                                               .sticky = rows[i].sticky,
                                                .targets = targets};
+    r[2].weights = weights;
+    r[n - 2].when = when;
+    r[n - 1].sticky = true;
     cfg.routes = r;
     snap.cfg = &cfg;
 }
@@ -111,8 +122,16 @@ static void make_body(void)
         die("the body is no JSON");
 }
 
+static pbay_str no_header(void *arg, const char *name)
+{
+    (void)arg;
+    (void)name;
+    return STR_NONE;
+}
+
 static void measure(const char *what, const char *model, struct clock *clock)
 {
+    static const struct way way = {.header = no_header};
     int64_t best = INT64_MAX;
 
     for (int turn = 0; turn < 5; turn++) {
@@ -124,7 +143,8 @@ static void measure(const char *what, const char *model, struct clock *clock)
                                 .body = str_c(body),
                                 .members = members,
                                 .n_members = n_members};
-            struct ask q = {.op = PBAY_OP_CHAT,
+            struct ask q = {.way = &way,
+                            .op = PBAY_OP_CHAT,
                             .model = str_c(model),
                             .turn = i,
                             .want = &want,

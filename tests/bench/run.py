@@ -3,9 +3,10 @@
 """The bench: direct, nginx as a plain reverse proxy and Patchbay, side by side on
 the same upstream, in turns (A B C A B C ...), medians of the rounds.
 
-    run.py [--quick] [--rounds N] [--only requests|streams] [--write FILE]
+    run.py [--quick] [--rounds N] [--write FILE]
+           [--only requests|streams|failover|routing]
 
-Needs PATCHBAY, PATCHBAY_PROVIDERS and the two tools beside it, built (BENCH_TOOLS);
+Needs PATCHBAY, PATCHBAY_PROVIDERS and the tools beside it, built (BENCH_TOOLS);
 `make bench` says where they are.  With --write the table goes into FILE, between the
 markers there.
 """
@@ -25,6 +26,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+import failover  # noqa: E402
 import harness  # noqa: E402
 
 TOOLS = os.environ.get("BENCH_TOOLS", ".")
@@ -149,20 +151,18 @@ http {
             proxy_read_timeout 120s;
         }
     }
-}
+%(more)s}
 """
 
-    def __init__(self, upstream, workers, files):
+    def __init__(self, upstream, workers, files, more=""):
         self.dir = tempfile.mkdtemp(prefix="patchbay-bench-")
         os.chmod(self.dir, 0o755)
-        with harness.socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = harness.free_port()
         conf = os.path.join(self.dir, "nginx.conf")
         with open(conf, "w") as f:
             f.write(self.CONF % {"workers": workers, "files": files,
                                  "dir": self.dir, "upstream": upstream.port,
-                                 "port": self.port})
+                                 "port": self.port, "more": more})
         self.process = subprocess.Popen(
             [nginx_program(), "-p", self.dir, "-c", conf, "-e",
              os.path.join(self.dir, "error.log")])
@@ -275,6 +275,14 @@ def measure_streams(open_way, sizes, rounds, say):
     return results
 
 
+def measure_routing():
+    """[(what, nanoseconds), ...]"""
+    out = subprocess.run([os.path.join(TOOLS, "routing")],
+                         stdout=subprocess.PIPE, text=True, check=True)
+    return [(line[:28].strip(), int(line[28:].split()[0]))
+            for line in out.stdout.splitlines()]
+
+
 def median(results, key, field):
     return statistics.median(r[field] for r in results[key])
 
@@ -327,12 +335,22 @@ def table_streams(res, sizes):
     return out
 
 
+def table_routing(rows, req):
+    """Its share of a whole request's CPU, where that was measured as well."""
+    whole = 1000 * median(req, ("patchbay", 32), "cpu") if req else None
+    out = ["| a plan for | ns per request | of a request's CPU |", "|---|--:|--:|"]
+    for what, ns in rows:
+        out.append("| %s | %d | %s |" % (
+            what, ns, "%.1f %%" % (100 * ns / whole) if whole else ""))
+    return out
+
+
 def aim(text, value, limit, fmt):
     return "| %s | %s | %s |" % (text, fmt % value,
                                  "met" if value <= limit else "**not met**")
 
 
-def table_aims(req, idle, streams, sizes):
+def table_aims(req, idle, streams, sizes, fails):
     out = ["| aim | measured | |", "|---|--:|---|"]
     if req:
         for c in CONNECTIONS:
@@ -357,6 +375,8 @@ def table_aims(req, idle, streams, sizes):
         clean = min(r["clean"] for r in streams["patchbay", 2000])
         out.append("| 2,000 concurrent streams end cleanly | %d | %s |"
                    % (clean, "met" if clean == 2000 else "**not met**"))
+    if fails:
+        out += [aim(*row) for row in failover.aims(fails)]
     return out
 
 
@@ -387,7 +407,8 @@ def options():
     p = argparse.ArgumentParser()
     p.add_argument("--quick", action="store_true", help="about a minute")
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--only", choices=("requests", "streams"))
+    p.add_argument("--only", choices=("requests", "streams", "failover",
+                                       "routing"))
     p.add_argument("--loops", type=int, default=os.cpu_count())
     p.add_argument("--write", metavar="FILE")
     return p.parse_args()
@@ -405,21 +426,29 @@ def main():
         return make[name]()
 
     def say(what, size, name, r):
-        print("%-8s %5d %-8s %s" % (what, size, name, json.dumps(r)),
+        print("%-8s %7s %-8s %s" % (what, size, name, json.dumps(r)),
               file=sys.stderr, flush=True)
 
     sizes = [n for n in sorted(STREAMS) if 2 * n + 200 < files]
     if opt.quick:
         sizes = [n for n in sizes if n < 8000]
     began, load_before = time.time(), os.getloadavg()[0]
-    req, idle, streams = None, None, None
+    req, idle, streams, fails, routing = None, None, None, None, None
+    parts = (opt.only,) if opt.only else ("requests", "streams", "failover",
+                                          "routing")
     try:
-        if opt.only != "streams":
+        if "requests" in parts:
             req, idle = measure_requests(open_way, 0.9 if opt.quick else 3,
                                          opt.rounds, say)
-        if opt.only != "requests":
+        if "streams" in parts:
             streams = measure_streams(open_way, sizes,
                                       1 if opt.quick else opt.rounds, say)
+        if "failover" in parts:
+            fails = failover.measure(
+                TOOLS, lambda more: Nginx(upstream, opt.loops, files, more),
+                opt.loops, 200 if opt.quick else 1000, opt.rounds, say)
+        if "routing" in parts:
+            routing = measure_routing()
     finally:
         upstream.stop()
     out = ["%s. Load average before: %.1f, with the bench's own after: %.1f; "
@@ -433,7 +462,12 @@ def main():
             for n, m in idle.items()) + ".", ""]
     if streams:
         out += table_streams(streams, sizes) + [""]
-    out += table_aims(req, idle, streams, sizes)
+    if fails:
+        out += failover.table(fails, NAMES) + [""]
+    if routing:
+        out += table_routing(routing, req) + [""]
+    if req or streams or fails:
+        out += table_aims(req, idle, streams, sizes, fails)
     text = "\n".join(out)
     print(text)
     if opt.write:

@@ -43,6 +43,12 @@ def skip(why):
     sys.exit(77)
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 # --- the host ---------------------------------------------------------------
 
 def openai_at(url, name="up", key="sk-upstream-secret-1234", extra=""):
