@@ -10,8 +10,11 @@ host_sources += \
 	host/manager/cache_int.h host/manager/cache_key.c \
 	host/manager/cache_read.c host/manager/cache_tape.c \
 	host/manager/call.c host/manager/call.h \
-	host/manager/call_manager.c \
+	host/manager/call_attempt.c host/manager/call_count.c \
+	host/manager/call_int.h \
+	host/manager/call_manager.c host/manager/call_next.c \
 	host/manager/call_plan.c host/manager/call_plan.h \
+	host/manager/call_show.c \
 	host/manager/chats.c host/manager/chats.h \
 	host/manager/codec_driver.c host/manager/codec_driver.h \
 	host/manager/codec_events.c host/manager/codec_events.h \

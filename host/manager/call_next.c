@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows when an attempt has ended.  The error table (base/error)
+ * decides; nothing else does. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "manager/account.h"
+#include "manager/call_int.h"
+#include "manager/health.h"
+
+/* A failure before the first content is invisible if another target may try. */
+static bool another(struct call *c, const struct err *e)
+{
+    if (ca_known(c) || c->cancelled || c->at + 1 >= c->plan.n)
+        return false;
+    return err_class(e->kind)->next_target;
+}
+
+/* Nothing that a provider makes or changes is made twice. */
+static bool repeatable(const struct call_request *r)
+{
+    return r->op != PBAY_OP_RAW || str_is(r->method, "GET") ||
+           str_is(r->method, "HEAD");
+}
+
+/* The same target once more: in how many milliseconds, or -1. */
+static int64_t again_after(struct call *c, const struct err *e)
+{
+    const struct target *t = &c->plan.targets[c->at];
+    int64_t now = clock_now(c->m->loop->clock), until;
+    struct retry_ask q = {.cfg = &t->instance->cfg->retry,
+                          .e = e,
+                          .attempts = c->tries,
+                          .safe = repeatable(&c->req),
+                          .left_ms = -1};
+
+    if (ca_known(c) || c->cancelled || c->at + 1 < c->plan.n ||
+        q.cfg->max_attempts <= (int64_t)c->tries)
+        return -1;
+    if (c->m->health && health_look(c->m->health, t->instance->name, t->model,
+                                    now, &until) == HEALTH_OPEN)
+        return -1;
+    if (timer_running(&c->deadline))
+        q.left_ms = c->deadline.at > now ? c->deadline.at - now : 0;
+    return retry_wait(&c->m->retry, &q);
+}
+
+static void pass_error_body(struct call *c, const struct err *e)
+{
+    pbay_str body = attempt_error_body(c->attempt);
+    struct call_head h;
+    char *clean;
+    size_t n;
+
+    if (c->begun || !body.n || !err_class(e->kind)->pass_body)
+        return;
+    attempt_head(c->attempt, &h);
+    h.pass = h.error_body = true;
+    h.stream = false;
+    ca_begin(c, &h);
+    clean = redact_text(body, &n);
+    if (!c->cancelled)
+        c->sink->bytes(c->arg, clean ? str_n(clean, n) : body);
+    free(clean);
+}
+
+/* The answer is whole, but not what its schema asks for: once more, if it may
+ * be, which is an attempt of its own. */
+static bool repair(struct call *c)
+{
+    if (c->cancelled || !guard_repairs(c->guard, &c->req, &c->report.usage))
+        return false;
+    ca_count_usage(c);
+    c->wait_ms = 0;
+    c->retry = true;
+    return true;
+}
+
+/* The attempt is over and not the call: another target is the next one. */
+static void go_next(struct call *c, size_t at)
+{
+    ca_count_route(c, false);
+    account_bump(&ca_stats(c)->failed, 1);
+    account_bump(&ca_stats(c)->active, (uint64_t)-1);
+    c->next_at = at;
+    c->wait_ms = -1;
+    c->retry = true; /* from ca_leave(), once this attempt is off the stack */
+}
+
+/* Can the sink show what comes from another target behind what it has? */
+static bool resumes(struct call *c)
+{
+    pbay_str model = c->report.model_answered;
+
+    if (!attempt_passes(c->attempt))
+        return true;
+    return c->req.resume && c->req.resume(c->arg, c->reply_id, model);
+}
+
+/* The client has a part of the answer, and somebody else goes on with it.  e
+ * NULL: the attempt contradicts what was sent. */
+static bool rescued(struct call *c, const struct err *e)
+{
+    const struct target *t;
+    size_t next;
+
+    if (!c->rescue || c->cancelled || c->over || !ca_known(c) ||
+        (attempt_passes(c->attempt) && !c->req.resume) ||
+        !rescue_next(c->rescue, c->at, e, &c->report.usage, &next))
+        return false;
+    ca_count_usage(c);
+    if (!resumes(c)) {
+        memset(&c->report.usage, 0, sizeof(c->report.usage)); /* is counted */
+        return false;
+    }
+    if (e)
+        ca_log_end(c, e);
+    t = &c->plan.targets[next];
+    log_line(LOG_WARN, "call", "the answer broke off; another target goes on",
+             log_str("id", c->report.id), log_cstr("from", c->report.provider),
+             log_cstr("to", t->instance->name), log_str("model", t->model),
+             log_cstr("by", rescue_goes_on(c->rescue) ? "prefill" : "restart"),
+             LOG_END);
+    go_next(c, next);
+    return true;
+}
+
+void ca_gone_wrong(struct call *c)
+{
+    ca_settle_health(c, NULL, true);
+    if (!rescued(c, NULL))
+        ca_finish(c, rescue_error(c->rescue, NULL));
+}
+
+void ca_on_end(void *arg, const struct err *e)
+{
+    struct call *c = arg;
+    struct err bad;
+
+    ca_enter(c);
+    ca_settle_health(c, e, false);
+    if (!e && c->guard && !guard_judge(c->guard, &c->report, &bad))
+        e = &bad;
+    if (e == &bad && repair(c)) {
+        ca_log_end(c, e);
+    } else if (!e) {
+        /* An answer without content (an empty list, say) still begins. */
+        ca_begin_by_attempt(c);
+        ca_flush_prelude(c);
+        ca_finish(c, NULL);
+    } else if (another(c, e)) {
+        ca_log_end(c, e);
+        tried_add(&c->tried, c->report.provider, c->report.model, e);
+        go_next(c, c->at + 1);
+    } else if (rescued(c, e)) {
+        /* by another target */
+    } else if ((c->wait_ms = again_after(c, e)) >= 0) {
+        ca_log_end(c, e);
+        ca_count_route(c, false);
+        c->retry = true;
+    } else if (c->tried.n && !ca_known(c)) {
+        struct err all;
+        tried_add(&c->tried, c->report.provider, c->report.model, e);
+        tried_sum(&c->tried, &all);
+        ca_finish(c, &all);
+    } else {
+        if (c->attempt)
+            pass_error_body(c, e);
+        ca_finish(c, rescue_error(c->rescue, e));
+    }
+    ca_leave(c);
+}
