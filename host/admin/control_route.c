@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs "route.explain": who would be asked, in which order and why, and who
- * not, while nothing is asked; and "route.results": what came of those who
+/* The verbs "route.explain": who would be asked, in which order and why, and
+ * who not, while nothing is asked; and "route.results": what came of those who
  * were. */
 #include <config.h>
 
@@ -152,6 +152,37 @@ static pbay_str arg_header(void *arg, const char *name)
     return js_str(js_typed(arg, "headers", json_type_object), name, STR_NONE);
 }
 
+/* `fallbacks` and `models` of a body, as a request's are read. */
+static bool read_stand_ins(struct ctl_conn *c, struct ask *q, pbay_str *names,
+                           struct arena *a)
+{
+    const struct want *w = q->want;
+    pbay_str list, v;
+    size_t pos = 0;
+
+    q->models = pbay_json_find(w->members, w->n_members, "models");
+    list = pbay_json_find(w->members, w->n_members, "fallbacks");
+    if (!list.p)
+        return true;
+    q->fallbacks = names;
+    while (pbay_json_type(list) == 'a' &&
+           pbay_json_next(list, &pos, NULL, &v) > 0 &&
+           q->n_fallbacks < ASK_NAMES) {
+        char *p = arena_bytes(a, v.n + 1);
+        int64_t n = p ? pbay_json_unescape(v, p, v.n) : -1;
+        if (n <= 0)
+            break;
+        names[q->n_fallbacks++] = str_n(p, (size_t)n);
+    }
+    if (pbay_json_type(list) == 'a' &&
+        pbay_json_next(list, &pos, NULL, &v) <= 0)
+        return true;
+    ctl_fail(c, PBAY_E_INVALID,
+             "\"fallbacks\" must be a list of up to %d models' names",
+             ASK_NAMES);
+    return false;
+}
+
 /* What the request is to be like: its body, or the length of its prompt. */
 static bool read_want(struct ctl_conn *c, struct json_object *args,
                       pbay_kv *members, struct want *w)
@@ -176,6 +207,7 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
     pbay_str task = js_str(args, "task", STR_NONE);
     struct want want = {.op = op_by_name(op)};
     pbay_kv members[LIM_MEMBERS];
+    pbay_str names[ASK_NAMES];
     struct way way = {js_str(args, "key", STR_NONE), arg_header, args};
     struct ask q = {.op = op_by_name(op),
                     .model = js_str(args, "model", STR("")),
@@ -201,7 +233,9 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
         return;
     arena_init(&a, LIM_MIB(1));
     err_clear(&e);
-    if (plan_ask(h->snapshot, h->models, &q, &a, &plan, &e) < 0) {
+    if (!read_stand_ins(c, &q, names, &a)) {
+        /* It has been told. */
+    } else if (plan_ask(h->snapshot, h->models, &q, &a, &plan, &e) < 0) {
         ctl_error(c, &e);
     } else {
         buf_init(&b, RESULT_MAX);

@@ -223,6 +223,7 @@ struct cfg_provider {
     struct secret *api_key;
     char *default_model;
     char **models;    /* configured names; NULL-terminated, never NULL */
+    bool own_models;  /* `models` of a request is its, not the host's */
     pbay_kv *headers; /* further headers for every exchange */
     size_t n_headers;
     struct tx_profile tx;

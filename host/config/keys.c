@@ -203,6 +203,11 @@ static const struct cfg_key keys[] = {
      "The model for requests that name the provider alone."},
     {"provider", "models", KEY_STRINGS, NULL, NULL, NULL, 0, 0,
      "Names of models it serves, beside those it lists itself."},
+    {"provider", "models_field", KEY_STRING, "auto", NULL,
+     "auto|own|fallbacks", 0, 0,
+     "The list models in the body of a request. own: the provider reads it, and "
+     "gets it as it is; fallbacks: it names models that answer instead, chosen "
+     "here; auto: as its module says."},
     {"provider", "check_interval", KEY_DURATION, NULL, "seconds", NULL, 0,
      HRS(24),
      "How often it is looked after by its cheapest call; 0: never. Without it "

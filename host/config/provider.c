@@ -164,6 +164,14 @@ static void warn_clear_text(const struct section *s, struct cfg_provider *p)
                       "clear: use https:// if the server can");
 }
 
+static void read_models_field(const struct section *s, struct cfg_provider *p)
+{
+    const char *word = section_string(s, "models_field");
+    p->own_models = word && strcmp(word, "auto") != 0
+                        ? strcmp(word, "own") == 0
+                        : p->manifest && manifest_owns(p->manifest, "models");
+}
+
 static void read_models(const struct section *s, struct cfg_provider *p)
 {
     p->default_model = section_string(s, "default_model");
@@ -172,6 +180,7 @@ static void read_models(const struct section *s, struct cfg_provider *p)
                       "it is empty: write a model "
                       "or leave the key out");
     p->models = section_list(s, "models");
+    read_models_field(s, p);
     p->check_ms = section_value(s, "check_interval")->set
                       ? section_int(s, "check_interval")
                   : p->manifest && p->manifest->local ? 60000

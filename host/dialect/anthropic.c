@@ -96,12 +96,14 @@ static int translate(void *arg, struct call_body *out, struct err *e)
 {
     struct dialog *x = arg;
     struct buf b;
-    int rc;
+    pbay_str plain;
+    int rc = dl_plain(x, &plain, e);
 
     buf_init(&b, LIM_HTTP_BODY * 2);
-    rc = an_to_canonical(x->body, &b, e);
     if (rc == 0)
-        rc = dl_keep_body(x, buf_str(&b), out, e);
+        rc = an_to_canonical(plain, &b, e);
+    if (rc == 0)
+        rc = dl_keep_plain(x, buf_str(&b), out, e);
     buf_done(&b);
     return rc;
 }
@@ -112,7 +114,7 @@ static int read_body(struct dialog *x, pbay_str body, struct err *e)
 
     x->body = body;
     x->translate = translate;
-    if (dl_scan(x, e) < 0)
+    if (dl_scan(x, e) < 0 || dl_stand_ins(x, e) < 0)
         return -1;
     messages = pbay_json_find(x->members, x->n_members, "messages");
     if (pbay_json_type(messages) != 'a') {

@@ -28,7 +28,8 @@
  *   metadata.user_id      user
  *   service_tier          auto; standard_only = default
  *   cache_control         a hint for one provider's cache: left out
- *   anything else         refused by name
+ *   anything else         refused by name; fallbacks and models are out of it
+ *                         before (stand_in.c)
  *
  * Bodies that reach a provider which speaks this dialect itself are passed
  * through and never come here.

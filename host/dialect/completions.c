@@ -13,19 +13,20 @@ static int read_body(struct dialog *x, pbay_str body, struct err *e)
 {
     struct call_body canonical;
     struct buf b;
-    pbay_str options;
+    pbay_str options, plain;
     int rc;
 
     x->body = body;
-    if (dl_scan(x, e) < 0 || dl_read_model(x, e) < 0 ||
+    if (dl_scan(x, e) < 0 || dl_stand_ins(x, e) < 0 ||
+        dl_plain(x, &plain, e) < 0 || dl_read_model(x, e) < 0 ||
         dl_read_bool(x, "stream", &x->stream, e) < 0)
         return -1;
     options = pbay_json_find(x->members, x->n_members, "stream_options");
     x->include_usage = pbay_json_true(pbay_json_get(options, "include_usage"));
     buf_init(&b, LIM_HTTP_BODY * 2);
-    rc = cp_to_canonical(body, &b, e);
+    rc = cp_to_canonical(plain, &b, e);
     if (rc == 0)
-        rc = dl_keep_body(x, buf_str(&b), &canonical, e);
+        rc = dl_keep_plain(x, buf_str(&b), &canonical, e);
     buf_done(&b);
     if (rc == 0)
         dl_use_body(x, &canonical);

@@ -71,6 +71,7 @@ struct dialog {
     unsigned rights;           /* RIGHT_*, of whoever asks */
     const pbay_str *fallbacks; /* the request's own */
     size_t n_fallbacks;
+    pbay_str models; /* dl_stand_ins(): the body's own list, as JSON */
     int op;
     pbay_str dialect;
     bool stream, include_usage;
@@ -132,6 +133,19 @@ int dl_read_bool(struct dialog *x, const char *name, bool *out, struct err *e);
 /* An INVALID error that names a parameter. */
 void dl_bad(struct err *e, const char *param, const char *code, const char *fmt,
             ...) __attribute__((format(printf, 4, 5)));
+
+/* --- stand_in.c --- */
+/* x->body anew, without the members that have lost their key.  0, or -1. */
+int dl_rebuild(struct dialog *x, struct err *e);
+/* The member at i is `fallbacks`: read, and its key taken.  0, or -1. */
+int dl_take_fallbacks(struct dialog *x, size_t i, struct err *e);
+/* For bodies that are translated: `fallbacks` out of x->body, `models` noted;
+ * and then the body to translate, which has neither, and dl_keep_body() of what
+ * came of that, with `models`.  0, or -1. */
+int dl_stand_ins(struct dialog *x, struct err *e);
+int dl_plain(struct dialog *x, pbay_str *out, struct err *e);
+int dl_keep_plain(struct dialog *x, pbay_str text, struct call_body *out,
+                  struct err *e);
 
 /* --- chat.c --- */
 /* Run the chat that x describes and show it in x->form. */

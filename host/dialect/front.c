@@ -17,6 +17,7 @@
 #include "dialect/responses.h"
 #include "dialect/results.h"
 #include "dialect/text.h"
+#include "manager/router.h"
 
 static void health(struct dialog *x);
 
@@ -264,15 +265,13 @@ static int read_way(struct dialog *x, struct call_request *r, struct err *e)
     r->deadline_ms = deadline(x, e);
     if (r->deadline_ms < 0 || task(x, r, e) < 0)
         return -1;
-    if ((!r->route.n && !r->n_fallbacks && !r->task) ||
-        (x->rights & RIGHT_ROUTES))
+    r->no_choice = !(x->rights & RIGHT_ROUTES);
+    if (!r->no_choice || (!r->route.n && !r->n_fallbacks && !r->task))
         return 0;
-    err_set(e, ERR_CLIENT_RIGHT,
-            "the key \"%.*s\" lacks the right \"routes\", which %s needs",
-            STR_ARG(x->key_name),
-            r->route.n       ? "x-patchbay-route"
-            : r->n_fallbacks ? "\"fallbacks\""
-                             : "x-patchbay-task");
+    plan_no_choice(e, x->key_name,
+                   r->route.n       ? "x-patchbay-route"
+                   : r->n_fallbacks ? "\"fallbacks\""
+                                    : "x-patchbay-task");
     return -1;
 }
 

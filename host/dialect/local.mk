@@ -30,6 +30,7 @@ host_sources += \
 	host/dialect/responses_passed.c \
 	host/dialect/text.c host/dialect/text.h \
 	host/dialect/spool.c host/dialect/spool.h \
+	host/dialect/stand_in.c \
 	host/dialect/inside.c \
 	host/dialect/ollama.c host/dialect/ollama.h \
 	host/dialect/ollama_calls.c host/dialect/ollama_calls.h \

@@ -206,14 +206,16 @@ static int translate(void *arg, struct call_body *out, struct err *e)
     struct dialog *x = arg;
     struct ol_left left = {.n = 0};
     struct buf b;
-    int rc;
+    pbay_str plain;
+    int rc = dl_plain(x, &plain, e);
 
     buf_init(&b, LIM_HTTP_BODY * 2);
-    rc = strcmp(x->route->path, "/api/generate") == 0
-             ? ol_generate_to_canonical(x->body, &b, &left, e)
-             : ol_chat_to_canonical(x->body, &b, &left, e);
     if (rc == 0)
-        rc = dl_keep_body(x, buf_str(&b), out, e);
+        rc = strcmp(x->route->path, "/api/generate") == 0
+                 ? ol_generate_to_canonical(plain, &b, &left, e)
+                 : ol_chat_to_canonical(plain, &b, &left, e);
+    if (rc == 0)
+        rc = dl_keep_plain(x, buf_str(&b), out, e);
     buf_done(&b);
     if (rc == 0)
         tell_left(x, &left);
@@ -222,10 +224,16 @@ static int translate(void *arg, struct call_body *out, struct err *e)
 
 static void chat(struct dialog *x, pbay_str body)
 {
+    struct err e;
+
     if (ol_read(x, body) < 0)
         return;
+    err_clear(&e);
     x->translate = translate;
-    dl_chat(x);
+    if (dl_stand_ins(x, &e) < 0)
+        dl_error(x, &e);
+    else
+        dl_chat(x);
 }
 
 int ol_try(struct dialog *x, const char *instance, const struct call_sink *sink,
@@ -254,7 +262,11 @@ int ol_try(struct dialog *x, const char *instance, const struct call_sink *sink,
         if (dl_request(x, &own, e) < 0)
             return -1;
         r.route = own.route;
+        r.task = own.task;
+        r.no_choice = own.no_choice;
         r.deadline_ms = own.deadline_ms;
+        r.header = own.header;
+        r.header_arg = own.header_arg;
         r.headers = own.headers;
         r.n_headers = own.n_headers;
     }

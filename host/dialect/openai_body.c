@@ -10,8 +10,6 @@
 #include "dialect/openai.h"
 #include <patchbay/json.h>
 
-#define FALLBACKS_MAX 8
-
 /* name NULL: a context size, which no OpenAI-compatible endpoint takes. */
 static const struct alias {
     pbay_str key;
@@ -77,33 +75,6 @@ static int alias_apply(struct dialog *x, size_t i, const struct alias *al,
     return 0;
 }
 
-/* Write the members anew, those without a key left out. */
-static int rebuild(struct dialog *x, struct err *e)
-{
-    struct buf b;
-    int rc = 0, first = 1;
-
-    buf_init(&b, x->body.n + 512);
-    rc |= buf_addc(&b, "{");
-    for (size_t i = 0; i < x->n_members; i++) {
-        if (!x->members[i].k.p)
-            continue;
-        rc |= buf_addc(&b, first ? "\"" : ",\"");
-        rc |= buf_add(&b, x->members[i].k);
-        rc |= buf_addc(&b, "\":");
-        rc |= buf_add(&b, x->members[i].v);
-        first = 0;
-    }
-    rc |= buf_addc(&b, "}");
-    x->body = arena_dup(&x->req->arena, buf_str(&b));
-    buf_done(&b);
-    if (rc < 0 || !x->body.p) {
-        err_set(e, ERR_INTERNAL, "out of memory");
-        return -1;
-    }
-    return dl_scan(x, e);
-}
-
 /* What each operation cannot do without. */
 static int required(struct dialog *x, struct err *e)
 {
@@ -140,38 +111,6 @@ static int read_stream_options(struct dialog *x, struct err *e)
     return 0;
 }
 
-/* `fallbacks`: names of models that may answer instead.  Ours alone: no
- * provider sees it. */
-static int read_fallbacks(struct dialog *x, size_t i, bool *changed,
-                          struct err *e)
-{
-    pbay_str list = x->members[i].v, v;
-    pbay_str *names =
-        arena_alloc(&x->req->arena, FALLBACKS_MAX * sizeof(*names));
-    size_t pos = 0;
-
-    if (x->op != PBAY_OP_CHAT && x->op != PBAY_OP_EMBED)
-        return 0;
-    if (!names || pbay_json_type(list) != 'a')
-        goto bad;
-    while (pbay_json_next(list, &pos, NULL, &v) > 0) {
-        char *p = arena_bytes(&x->req->arena, v.n + 1);
-        int64_t n = p ? pbay_json_unescape(v, p, v.n) : -1;
-        if (n <= 0 || x->n_fallbacks == FALLBACKS_MAX)
-            goto bad;
-        names[x->n_fallbacks++] = str_n(p, (size_t)n);
-    }
-    x->fallbacks = names;
-    x->members[i].k = STR_NONE;
-    *changed = true;
-    return 0;
-bad:
-    dl_bad(e, "fallbacks", "invalid_type",
-           "\"%s\" must be a list of up to %d models' names", "fallbacks",
-           FALLBACKS_MAX);
-    return -1;
-}
-
 int oa_read_body(struct dialog *x, pbay_str body, struct err *e)
 {
     bool changed = false;
@@ -183,11 +122,14 @@ int oa_read_body(struct dialog *x, pbay_str body, struct err *e)
         const struct alias *al = alias_of(x->members[i].k);
         if (al && alias_apply(x, i, al, &changed, e) < 0)
             return -1;
-        if (str_is(x->members[i].k, "fallbacks") &&
-            read_fallbacks(x, i, &changed, e) < 0)
+        if (!str_is(x->members[i].k, "fallbacks") ||
+            (x->op != PBAY_OP_CHAT && x->op != PBAY_OP_EMBED))
+            continue;
+        if (dl_take_fallbacks(x, i, e) < 0)
             return -1;
+        changed = true;
     }
-    if (changed && rebuild(x, e) < 0)
+    if (changed && dl_rebuild(x, e) < 0)
         return -1;
     if (required(x, e) < 0 || dl_read_model(x, e) < 0 ||
         dl_read_bool(x, "stream", &x->stream, e) < 0 ||

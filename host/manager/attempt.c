@@ -9,7 +9,9 @@
 
 #include "base/str.h"
 #include "manager/attempt_int.h"
+#include "manager/bare.h"
 #include "manager/exchange.h"
+#include <patchbay/json.h>
 
 /* --- entering and leaving: who frees ------------------------------------- */
 
@@ -23,6 +25,7 @@ static void attempt_destroy(attempt *a)
         framing_done(&a->framing);
     arena_done(&a->arena);
     free((char *)(uintptr_t)a->body_copy.p);
+    free(a->bare);
     free(a->err);
     free(a);
     manager_release(m, s);
@@ -284,19 +287,38 @@ void at_heard(attempt *a)
     timer_set(&a->timer, a->m->loop->clock, idle_ms(a), at_on_timer, a);
 }
 
+/* The body without `models`, unless that is this target's own affair: others
+ * would refuse it. */
+static int without_models(attempt *a, const struct call_request *r,
+                          struct call_body *body)
+{
+    pbay_str models = pbay_json_find(body->members, body->n_members, "models");
+    char *text;
+
+    if (!models.p || !(r->op == PBAY_OP_CHAT || r->op == PBAY_OP_EMBED) ||
+        (a->inst->cfg->own_models && !r->took_models))
+        return 0;
+    text = bare_body(body, "models", &a->arena);
+    if (!text)
+        return -1;
+    free(a->bare);
+    a->bare = text;
+    return 0;
+}
+
 /* The body as this target wants it: the client's own, or the canonical one. */
 static int take_body(attempt *a, const struct call_request *r, bool pass,
                      struct call_body *body)
 {
     *body = (struct call_body){r->body, r->members, r->n_members};
     if (pass || !r->translate)
-        return 0;
+        return without_models(a, r, body);
     if (!at_new_err(a))
         return -1;
     if (r->translate(r->translate_arg, body, a->err) == 0) {
         free(a->err);
         a->err = NULL;
-        return 0;
+        return without_models(a, r, body);
     }
     return -1;
 }
@@ -319,7 +341,8 @@ static int fill_request(attempt *a, const struct target *t,
     a->req = (pbay_request){
         .size = sizeof(a->req),
         .op = (uint32_t)r->op,
-        .flags = (r->stream ? PBAY_RQ_STREAM : 0u) | (pass ? PBAY_RQ_PASS : 0u) |
+        .flags = (r->stream ? PBAY_RQ_STREAM : 0u) |
+                 (pass ? PBAY_RQ_PASS : 0u) |
                  (r->go_on ? PBAY_RQ_CONTINUE : 0u),
         .attempt = number,
         .id = r->id,
@@ -371,8 +394,7 @@ void at_begin(attempt *a)
     } else if (a->inst->native &&
                (a->inst->native->ops & PBAY_OP_BIT(a->ask->op))) {
         at_native_begin(a, a->ask);
-    } else if (a->inst->backend && a->m->backends &&
-               a->ask->op == PBAY_OP_PS) {
+    } else if (a->inst->backend && a->m->backends && a->ask->op == PBAY_OP_PS) {
         at_backend_ps(a);
     } else {
         at_fail(a, ERR_NOT_SUPPORTED, "this provider has no such operation");

@@ -26,6 +26,7 @@ struct pbay_call {
 
     pbay_request req;
     pbay_str body_copy;
+    char *bare; /* the body without `models`; NULL: it is as it was */
     struct arena arena;
     struct err *err; /* what the provider says is wrong; NULL: nothing */
 

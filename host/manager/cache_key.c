@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "base/str.h"
+#include "manager/call_plan.h"
 
 /* Headers that are shown to providers and change no answer. */
 static bool idle_header(pbay_str name)
@@ -59,7 +60,8 @@ static bool put_all(EVP_MD_CTX *h, const struct cfg_cache *p,
     uint64_t head[] = {(uint64_t)rq->op, rq->stream, rq->no_pass, rq->want,
                        m->current ? m->current->serial : 0,
                        /* So that no list runs into the next one. */
-                       rq->n_fallbacks, rq->n_headers};
+                       rq->n_fallbacks, rq->n_headers,
+                       call_models(rq).p && rq->no_choice};
     bool ok = EVP_DigestUpdate(h, head, sizeof(head)) && put(h, rq->dialect) &&
               put(h, rq->model) && put(h, rq->body) &&
               put(h, str_c(rq->instance ? rq->instance : "")) &&

@@ -209,6 +209,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
         free(c);
         return NULL;
     }
+    c->req.took_models = c->plan.took_models;
     if (!c->guard && c->snap->cfg->rescue)
         c->rescue = rescue_new(&c->req, &c->plan);
     if (c->rescue && c->req.resume)

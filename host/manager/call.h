@@ -99,6 +99,9 @@ struct call_request {
     const struct task *task;   /* what it says it is for; NULL: nothing */
     const pbay_str *fallbacks; /* models that stand in, the client's own */
     size_t n_fallbacks;
+    bool no_choice;   /* it may not choose: `models` of its body is refused,
+                       * unless that is the first target's own */
+    bool took_models; /* call_start(): that was read here, nobody gets it */
     pbay_str schema; /* a JSON schema that the answer has to match, told to
                       * nobody; stays as the body does; empty: none */
     /* A header of the request, empty if it has none, until call_start()

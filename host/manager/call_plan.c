@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "manager/health.h"
+#include <patchbay/json.h>
 
 int call_admit(const struct manager *m, struct err *e)
 {
@@ -24,6 +25,13 @@ int call_admit(const struct manager *m, struct err *e)
     return 0;
 }
 
+pbay_str call_models(const struct call_request *r)
+{
+    return r->op == PBAY_OP_CHAT || r->op == PBAY_OP_EMBED
+               ? pbay_json_find(r->members, r->n_members, "models")
+               : STR_NONE;
+}
+
 static int targets(struct manager *m, const struct call_request *r,
                    struct arena *a, struct plan *out, struct err *e)
 {
@@ -40,6 +48,8 @@ static int targets(struct manager *m, const struct call_request *r,
                     .route = r->route,
                     .fallbacks = r->fallbacks,
                     .n_fallbacks = r->n_fallbacks,
+                    .models = call_models(r),
+                    .no_choice = r->no_choice,
                     .turn = m->turn++,
                     .task = r->task,
                     .want = &want,

@@ -12,6 +12,9 @@
     (PBAY_OP_BIT(PBAY_OP_CHAT) | PBAY_OP_BIT(PBAY_OP_EMBED) | \
      PBAY_OP_BIT(PBAY_OP_MODERATE) | PBAY_OP_BIT(PBAY_OP_IMAGE))
 
+/* The member `models` of a body that names models to stand in; empty: it has
+ * none. */
+pbay_str call_models(const struct call_request *r);
 /* Is there room for one more?  0, or -1 and *e. */
 int call_admit(const struct manager *m, struct err *e);
 /* The targets of a request in the order in which they are to be tried: the

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "base/tokens.h"
+#include "manager/call_plan.h"
 #include "manager/router.h"
 #include <patchbay/json.h>
 
@@ -75,6 +76,8 @@ static int find_bounds(struct manager *m, const struct call_request *r,
                     .route = r->route,
                     .fallbacks = r->fallbacks,
                     .n_fallbacks = r->n_fallbacks,
+                    .models = call_models(r),
+                    .no_choice = r->no_choice,
                     .turn = m->turn};
     struct plan *plan = malloc(sizeof(*plan));
     struct arena a;

@@ -236,9 +236,9 @@ static bool task_route(const struct snapshot *s, const struct ask *q,
     return false;
 }
 
-static int first_targets(const struct snapshot *s, struct model_index *models,
-                         const struct ask *q, struct arena *a, struct plan *out,
-                         struct err *e)
+int plan_first(const struct snapshot *s, struct model_index *models,
+               const struct ask *q, struct arena *a, struct plan *out,
+               struct err *e)
 {
     pbay_str name = q->route.n ? q->route : q->model;
     int rc;
@@ -262,6 +262,8 @@ int plan_ask(const struct snapshot *s, struct model_index *models,
              const struct ask *q, struct arena *a, struct plan *out,
              struct err *e)
 {
+    int rc;
+
     memset(out, 0, sizeof(*out));
     if (!s->n) {
         err_set(e, ERR_UNAVAILABLE,
@@ -269,30 +271,15 @@ int plan_ask(const struct snapshot *s, struct model_index *models,
                 "provider list`");
         return -1;
     }
-    if (first_targets(s, models, q, a, out, e) < 0)
-        return -1;
-    for (size_t i = 0; i < q->n_fallbacks; i++) {
-        const char *reason = out->reason, *route = out->route;
-        enum cfg_strategy strategy = out->strategy;
-        struct ask next = {.op = q->op,
-                           .model = q->fallbacks[i],
-                           .turn = q->turn,
-                           .task = q->task,
-                           .way = q->way,
-                           .want = q->want,
-                           .clock = q->clock};
-        struct instance *in = snapshot_find(s, next.model);
-        /* As in a route: a provider stands for its default model. */
-        if (in && in->cfg->default_model && plan_able(in, q->op))
-            plan_add(out, in, str_c(in->cfg->default_model), a);
-        else if (first_targets(s, models, &next, a, out, e) < 0) {
-            snprintf(e->param, sizeof(e->param), "fallbacks[%zu]", i);
-            return -1;
-        }
-        out->reason = reason;
-        out->route = route;
-        out->strategy = strategy;
+    rc = plan_first(s, models, q, a, out, e);
+    if (plan_by_models(q) &&
+        (rc < 0 || !out->targets[0].instance->cfg->own_models)) {
+        memset(out, 0, sizeof(*out)); /* they stand for the model */
+        rc = 0;
     }
+    if (rc < 0 || plan_fallbacks(s, models, q, a, out, e) < 0 ||
+        plan_models(s, models, q, a, out, e) < 0)
+        return -1;
     return 0;
 }
 

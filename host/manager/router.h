@@ -25,6 +25,7 @@
 
 #define PLAN_MAX      32
 #define SCORE_UNKNOWN INT64_C(-1)
+#define ASK_NAMES     8 /* models that a request may name to stand in */
 
 struct target {
     struct instance *instance;
@@ -42,6 +43,7 @@ struct plan {
     const char *reason;  /* which rule decided, for logs and `route explain` */
     unsigned complexity; /* where its strategy goes by it */
     enum cfg_strategy strategy; /* of its route; fallback where there is none */
+    bool took_models; /* the request's `models` was read here */
 };
 
 /* Who asks, and how. */
@@ -61,6 +63,9 @@ struct ask {
     pbay_str route;            /* in place of the model's name; empty: none */
     const pbay_str *fallbacks; /* names that stand in, after the others */
     size_t n_fallbacks;
+    pbay_str models; /* JSON: the body's `models`, names as well, unless the
+                      * first target reads them itself; empty: there is none */
+    bool no_choice;  /* whoever asks may not choose the way */
     unsigned turn;           /* counts requests, for round_robin and lots */
     const struct task *task; /* NULL: none is named */
     struct want *want;       /* what the request is like; NULL: not known */
@@ -73,6 +78,8 @@ uint64_t route_under_way(const struct instance *in);
 int plan_ask(const struct snapshot *s, struct model_index *models,
              const struct ask *q, struct arena *a, struct plan *out,
              struct err *e);
+/* The error of a client that names its way by `what` and may not. */
+void plan_no_choice(struct err *e, pbay_str key, const char *what);
 /* The same for a name alone. */
 int plan_make(const struct snapshot *s, struct model_index *models, int op,
               pbay_str model, struct arena *a, struct plan *out, struct err *e);

@@ -15,6 +15,23 @@ void plan_add(struct plan *out, struct instance *in, pbay_str model,
 int plan_name(const struct snapshot *s, struct model_index *models, int op,
               pbay_str model, struct arena *a, struct plan *out, struct err *e);
 
+/* Adds what a request's model, or the route that it names, leads to.  0, or -1
+ * with *e. */
+int plan_first(const struct snapshot *s, struct model_index *models,
+               const struct ask *q, struct arena *a, struct plan *out,
+               struct err *e);
+
+/* --- stand_in.c --- */
+/* Add what the request names beside its model.  0, or -1 with *e. */
+int plan_fallbacks(const struct snapshot *s, struct model_index *models,
+                   const struct ask *q, struct arena *a, struct plan *out,
+                   struct err *e);
+int plan_models(const struct snapshot *s, struct model_index *models,
+                const struct ask *q, struct arena *a, struct plan *out,
+                struct err *e);
+/* Does it name its models there and nowhere else? */
+bool plan_by_models(const struct ask *q);
+
 /* --- route.c --- */
 /* Adds what an alias, a route or the default route leads to.  1; 0: there is
  * nothing of that name; -1 and *e. */

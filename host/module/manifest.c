@@ -18,7 +18,7 @@
 static const char *const known_members[] = {
     "abi",     "id",    "version",    "license",   "name", "kind",
     "aliases", "local", "base_url",   "base_urls", "env",  "needs",
-    "models",  "keys",  "embeddings", NULL};
+    "models",  "keys",  "embeddings", "own",       NULL};
 
 bool mf_fail(char **err, const char *fmt, ...)
 {
@@ -305,6 +305,12 @@ static bool get_count(struct json_object *o, const char *where,
     return true;
 }
 
+/* Those that the host would otherwise read itself. */
+static bool own_ok(pbay_str s)
+{
+    return str_is(s, "models");
+}
+
 static bool any_text(pbay_str s)
 {
     return s.n <= 128;
@@ -384,7 +390,8 @@ static bool parse_members(struct manifest *m, struct json_object *o, char **err)
                     &m->aliases, err) ||
         !mf_strings(o, "", "needs", manifest_key_name_ok,
                     "the name of a configuration key, such as \"api_key\"",
-                    &m->needs, err))
+                    &m->needs, err) ||
+        !mf_strings(o, "", "own", own_ok, "\"models\"", &m->own, err))
         return false;
     for (size_t i = 0; m->aliases[i]; i++) {
         bool twice = strcmp(m->aliases[i], m->id) == 0;
@@ -413,7 +420,8 @@ static bool parse_object(struct manifest *m, struct json_object *o, char **err)
         return parse_members(m, o, err);
     m->aliases = calloc(1, sizeof *m->aliases);
     m->needs = calloc(1, sizeof *m->needs);
-    return m->aliases && m->needs ? true : mf_fail(err, "out of memory");
+    m->own = calloc(1, sizeof *m->own);
+    return m->aliases && m->needs && m->own ? true : mf_fail(err, "out of memory");
 }
 
 struct manifest *manifest_parse(pbay_str json, char **err)
@@ -464,6 +472,7 @@ void manifest_free(struct manifest *m)
     mf_keys_free(m);
     mf_strings_free(m->aliases);
     mf_strings_free(m->needs);
+    mf_strings_free(m->own);
     free(m->env);
     free(m->urls);
     free(m->models);
@@ -482,6 +491,14 @@ bool manifest_is(const struct manifest *m, pbay_str type)
         return true;
     for (size_t i = 0; m->aliases[i]; i++)
         if (str_is(type, m->aliases[i]))
+            return true;
+    return false;
+}
+
+bool manifest_owns(const struct manifest *m, const char *member)
+{
+    for (size_t i = 0; m->own[i]; i++)
+        if (strcmp(m->own[i], member) == 0)
             return true;
     return false;
 }

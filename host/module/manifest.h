@@ -51,6 +51,7 @@ struct manifest {
     bool codec, native, local;
     char **aliases; /* NULL-terminated, never NULL */
     char **needs;
+    char **own; /* the same: members of requests that are its own */
     struct manifest_env *env;
     size_t n_env;
     struct manifest_url *urls;
@@ -79,6 +80,8 @@ void manifest_free(struct manifest *m);
 bool manifest_is(const struct manifest *m, pbay_str type);
 const struct manifest_key *manifest_key(const struct manifest *m,
                                         pbay_str name);
+/* Does it say of a request's member that it is its own? */
+bool manifest_owns(const struct manifest *m, const char *member);
 /* First pattern that matches the model's name; NULL if none does. */
 const struct manifest_model *manifest_model(const struct manifest *m,
                                             pbay_str model);

@@ -82,7 +82,7 @@
     "\"base_url\":\"https://openrouter.ai/api/v1\"," \
     "\"env\":{\"OPENROUTER_API_KEY\":\"api_key\"," \
     "\"OPENROUTER_BASE_URL\":\"base_url\"}," \
-    "\"needs\":[\"api_key\",\"base_url\"]," \
+    "\"needs\":[\"api_key\",\"base_url\"],\"own\":[\"models\"]," \
     "\"models\":[" MANIFEST_MODELS "],\"keys\":[" MANIFEST_KEYS "]}"
 
 /* clang-format on */

@@ -57,6 +57,7 @@ e2e_py = \
 	tests/e2e/routes.py \
 	tests/e2e/no_secrets.py \
 	tests/e2e/soak.py \
+	tests/e2e/stand_ins.py \
 	tests/e2e/structured.py \
 	tests/e2e/texts.py \
 	tests/e2e/tokens.py

@@ -27,7 +27,7 @@ static const char full[] = GOOD_HEAD
     "\"base_url\":\"https://api.example.org/v1\","
     "\"base_urls\":{\"eu\":\"https://eu.example.org\"},"
     "\"env\":{\"DEMO_API_KEY\":\"api_key\",\"DEMO_URL\":\"base_url\"},"
-    "\"needs\":[\"api_key\",\"base_url\"],"
+    "\"needs\":[\"api_key\",\"base_url\"],\"own\":[\"models\"],"
     "\"models\":[{\"match\":\"big-*\",\"capabilities\":[\"vision\",\"tools\"],"
     "\"context_window\":128000,\"max_output\":4096},{\"match\":\"*\"}],"
     "\"embeddings\":{\"max_inputs\":96,\"max_tokens\":5000},"
@@ -131,8 +131,10 @@ START_TEST(types_and_models_are_matched)
     ck_assert_ptr_eq(manifest_model(m, STR("small")), &m->models[1]);
     ck_assert_int_eq(m->embed_inputs, 96);
     ck_assert_int_eq(m->embed_tokens, 5000);
+    ck_assert(manifest_owns(m, "models") && !manifest_owns(m, "fallbacks"));
     manifest_free(m);
     m = parse(GOOD, &err);
+    ck_assert(!manifest_owns(m, "models"));
     ck_assert_ptr_null(manifest_model(m, STR("small")));
     manifest_free(m);
 }
@@ -182,6 +184,9 @@ START_TEST(bad_manifests_are_refused_by_name)
         {GOOD_HEAD ",\"env\":{\"X\":\"A B\"}}", "configuration key"},
         {GOOD_HEAD ",\"env\":7}", "\"env\" must be an object"},
         {GOOD_HEAD ",\"needs\":[7]}", "\"needs\"[0] must be"},
+        {GOOD_HEAD ",\"own\":[\"fallbacks\"]}",
+         "\"own\"[0] must be \"models\""},
+        {GOOD_HEAD ",\"own\":\"models\"}", "must be a list"},
         {GOOD_HEAD ",\"embeddings\":3}", "\"embeddings\" must be an object"},
         {GOOD_HEAD ",\"embeddings\":{\"inputs\":3}}", "\"inputs\""},
         {GOOD_HEAD ",\"embeddings\":{\"max_inputs\":0}}",

@@ -23,6 +23,9 @@
  *               configuration key that each one fills
  *   "needs"     what an instance made from the environment must have, any one
  *               of: ["api_key", "base_url"]; empty or absent: always set up
+ *   "own"       members of a request that mean something of the provider's own,
+ *               where the host would read them itself: ["models"].  They stay
+ *               in the bodies it gets, and the host leaves them alone
  *   "models"    [{"match": "gpt-*", "capabilities": [..], "context_window": n,
  *               "max_output": n}]: names this provider is known to serve, as
  *               glob patterns, first match wins
