@@ -18,6 +18,7 @@
 #include "admin/checks.h"
 #include "admin/control.h"
 #include "admin/host_int.h"
+#include "base/descriptors.h"
 #include "base/fs.h"
 #include "base/sdnotify.h"
 #include "base/str.h"
@@ -27,6 +28,9 @@
 #include "module/backend.h"
 
 #define REFRESH_MS 300000 /* how often providers are asked for their models */
+
+/* Open beside those of clients and upstreams: loops, logs, modules, sockets. */
+#define OTHER_DESCRIPTORS 256
 
 /* --- posting ------------------------------------------------------------- */
 
@@ -111,6 +115,8 @@ static void adopt(void *arg)
 void host_publish(struct host *h, struct snapshot *s)
 {
     host_bound_backends(h, s);
+    if (h->options.serve) /* a client's, and an upstream's for it */
+        descriptors_reserve(2 * s->cfg->http.conns + OTHER_DESCRIPTORS);
     if (h->snapshot)
         h->old_snapshots++;
     h->snapshot = s;

@@ -10,6 +10,8 @@ host_sources += \
 	host/base/buf.h \
 	host/base/clock.c \
 	host/base/clock.h \
+	host/base/descriptors.c \
+	host/base/descriptors.h \
 	host/base/error.c \
 	host/base/error.h \
 	host/base/fs.c \

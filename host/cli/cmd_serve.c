@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "admin/host.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/commands.h"
@@ -46,18 +46,6 @@ static int take_option(struct cli *cli, struct serve *s, int opt)
     return 0;
 }
 
-/* A stream takes two descriptors, and shells start programs with 1,024.  What
- * the administrator has set as the most is what may be used. */
-static void take_descriptors(void)
-{
-    struct rlimit r;
-
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-        r.rlim_cur = r.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &r);
-    }
-}
-
 static int serve(struct cli *cli, const struct serve *s)
 {
     struct host_options o = {.cfg = {.file = cli->reach.config,
@@ -72,7 +60,7 @@ static int serve(struct cli *cli, const struct serve *s)
 
     if (s->level)
         log_set_level(s->level);
-    take_descriptors();
+    descriptors_take_all();
     errno = 0;
     h = host_new(&o, &err);
     if (!h) {

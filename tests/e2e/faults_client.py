@@ -432,6 +432,30 @@ def test_connection_flood_has_a_cap():
         until(lambda: host.get("/healthz")[0] == 200, "the host to be free")
 
 
+def descriptor_table(host):
+    with open("/proc/%d/status" % host.process.pid) as f:
+        for line in f:
+            if line.startswith("FDSize"):
+                return int(line.split()[1])
+
+
+def test_descriptors_have_their_room_before_clients_come():
+    """While a process with threads makes room for more, its loops stand still."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    up, host = setting(server="max_connections = 300;")
+    with up, host:
+        before = descriptor_table(host)
+        assert before >= min(2 * 300, most), before
+        with open(host.conf) as f:
+            text = f.read()
+        with open(host.conf, "w") as f:
+            f.write(text.replace("max_connections = 300",
+                                 "max_connections = 3000"))
+        host.control("reload")
+        assert descriptor_table(host) >= min(2 * 3000, most)
+        assert descriptor_table(host) > before or before >= most
+
+
 def test_descriptor_exhaustion():
     up, host = setting()
     with up, host:
