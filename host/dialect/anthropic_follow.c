@@ -38,19 +38,30 @@ static void begun(struct an_place *at, pbay_str data)
                                                 : AN_OTHER;
 }
 
-void an_follow(struct an_place *at, pbay_str raw)
+/* What follows the next event whose name begins so; false: there is none. */
+static bool next_named(pbay_str *raw, const char *name)
 {
-    static const char name[] = "event: content_block_st";
-    const size_t n = sizeof(name) - 1;
+    pbay_str all = *raw;
+    size_t n = strlen(name);
     const char *p;
 
-    while (raw.n > n && (p = memmem(raw.p, raw.n, name, n)) != NULL) {
-        pbay_str rest = str_n(p + n, raw.n - (size_t)(p + n - raw.p));
+    while (raw->n > n && (p = memmem(raw->p, raw->n, name, n)) != NULL) {
+        *raw = str_n(p + n, raw->n - (size_t)(p + n - raw->p));
         /* An event's name begins a line; within a text there are no lines. */
-        bool line = p == raw.p || p[-1] == '\n';
-        raw = rest;
-        if (!line)
-            continue;
+        if (p == all.p || p[-1] == '\n')
+            return true;
+    }
+    return false;
+}
+
+void an_follow(struct an_place *at, pbay_str raw)
+{
+    pbay_str rest = raw;
+
+    /* Nothing can be put behind the reason why the answer stopped. */
+    if (next_named(&rest, "event: message_delta"))
+        at->lost = true;
+    for (rest = raw; next_named(&rest, "event: content_block_st");) {
         if (str_starts(rest, "op"))
             at->open = AN_NONE;
         else if (str_starts(rest, "art"))

@@ -180,6 +180,16 @@ static int proposed_framing(const attempt *a, pbay_str content_type)
     return (int)a->x.framing;
 }
 
+/* A page for people, of a gateway or of a base_url that leads elsewhere. */
+static bool is_page(const attempt *a)
+{
+    pbay_str type = a->content_type;
+
+    if (a->req.op == PBAY_OP_RAW)
+        return false;
+    return str_ieq(str_trim(str_cut(&type, ';')), STR("text/html"));
+}
+
 /* A raw reply may be a file, or a part of one. */
 static bool raw_may_pass(pbay_str name)
 {
@@ -273,7 +283,10 @@ static void tx_on_head(void *arg, int status, const pbay_kv *headers, size_t n)
         (a->x.flags & PBAY_X_REPLY_PASS) &&
         !(a->req.op == PBAY_OP_CHAT && (a->req.flags & PBAY_RQ_STREAM) &&
           a->head.framing == PBAY_FRAME_WHOLE);
-    if (ok)
+    if (ok && is_page(a))
+        at_fail(a, PBAY_E_PROTOCOL,
+                "it answers with a page of HTML; is base_url right?");
+    else if (ok)
         a->ops->head(a->arg);
 out:
     at_leave(a);

@@ -5,6 +5,8 @@ OpenRouter, in front of a target that works.  For each fault, client API and bot
 client saw, and what the providers saw: how often they were asked, and how soon
 the next one was."""
 import email.utils
+import http.client
+import itertools
 import json
 import socket
 import statistics
@@ -13,8 +15,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import (DONE, SSE_HEAD, Host, Upstream, chunked, completion, delta,
-                     good_stream, main, send_json, send_stream, sse)
+from harness import (BOUND, DONE, SSE_HEAD, Host, Upstream, chunked, completion,
+                     delta, good_stream, joined, main, send_json, send_stream,
+                     sse)
 
 KEY = "sk-upstream-secret-1234"
 SHORT = 'timeouts: { first_token = "900ms"; idle = "900ms"; };'
@@ -26,6 +29,9 @@ NDJSON = SSE_HEAD.replace(b"text/event-stream", b"application/x-ndjson")
 
 class OpenAI:
     kind, path, model = "openai", "/v1", "gpt-x"
+    ping = b": ping\n\n"
+    # Client APIs for which the answer stops before its end mark.
+    stopped = ("openai", "anthropic", "ollama", "responses")
     keys = 'responses_api = "none";'  # its clients' requests become chats
     head, end = SSE_HEAD, [delta(finish="stop"), DONE]
     opening = delta(role="assistant", content="")
@@ -56,6 +62,7 @@ class OpenAI:
 
 class OpenRouter(OpenAI):
     kind, path, keys = "openrouter", "/api/v1", ""
+    ping = b": OPENROUTER PROCESSING\n\n"
 
     @staticmethod
     def error(status, kind, words):
@@ -84,7 +91,7 @@ class Responses:
     """All chats go this way; what its own clients ask is passed through."""
     kind, path, model = "openai", "/v1", "gpt-x"
     keys = 'responses_api = "all";'
-    head, error = SSE_HEAD, OpenAI.error
+    head, error, ping, stopped = SSE_HEAD, OpenAI.error, OpenAI.ping, ()
     bad = b'event: response.output_text.delta\ndata: {"type": }\n\n'
     long = b'data: {"type": "response.output_text.delta", "delta": "'
 
@@ -111,9 +118,9 @@ class Responses:
                           "total_tokens": 5} if status == "completed" else None}
 
     @staticmethod
-    def word(text):
+    def word(text, number=5):
         return event("response.output_text.delta", delta=text, logprobs=[],
-                     sequence_number=4 if text == "Hel" else 5, **AT)
+                     sequence_number=4 if text == "Hel" else number, **AT)
 
     @classmethod
     def inside(cls, words):
@@ -124,7 +131,7 @@ class Responses:
 
 class Anthropic:
     kind, path, model, keys = "claude", "", "claude-x", ""
-    head = SSE_HEAD
+    head, ping, stopped = SSE_HEAD, OpenAI.ping, ("anthropic",)
     usage = {"input_tokens": 3, "output_tokens": 2}
     opening = event("message_start", message={
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
@@ -167,7 +174,7 @@ class Anthropic:
 
 class Ollama:
     kind, path, model, keys = "ollama", "", "llama3", ""
-    head = NDJSON
+    head, ping, stopped = NDJSON, b"\n", ()
     bad = b'{"message": }\n'
     long = b'{"message": {"content": "'
 
@@ -222,6 +229,11 @@ Responses.end = [
           response=Responses.whole("Hello"))]
 
 WIRES = (OpenAI, Anthropic, Ollama, OpenRouter, Responses)
+
+
+def name_of(wire):
+    """As a provider's name."""
+    return wire.__name__.lower()
 
 
 # --- faults -------------------------------------------------------------------
@@ -307,6 +319,19 @@ def cut_inside(w, stream, conn):
     return False
 
 
+def cut_head(w, stream, conn):
+    conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Ty")
+    return False
+
+
+def cut_last(w, stream, conn):
+    """Nothing is missing but a piece of the end mark."""
+    if not stream:
+        return cut_body(w, conn, 1)
+    send_some(conn, w, w.opening, w.word("Hel"), *w.end[:-1], w.end[-1][:-9])
+    return False
+
+
 def stall(w, stream, conn):
     if not stream:
         cut_body(w, conn)
@@ -371,6 +396,38 @@ def endless(w, stream, conn):
     return False
 
 
+def on_and_on(conn, piece):
+    """Until the host hangs up; piece: of its number."""
+    conn.settimeout(0.05)
+    for i in itertools.count():
+        conn.sendall(piece(i))
+        try:
+            if not conn.recv(1):
+                return False
+        except socket.timeout:
+            pass
+
+
+def endless_words(w, stream, conn):
+    """Each piece is right, and none is the last."""
+    if not stream:
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                     b"\r\n{")
+        return on_and_on(conn, lambda i: b" ")
+    send_some(conn, w, w.opening, w.word("Hel"))
+    if w is Responses:
+        return on_and_on(conn, lambda i: chunked(w.word("lo", 5 + i)))
+    return on_and_on(conn, lambda i: chunked(w.word("lo")))
+
+
+def only_pings(w, stream, conn):
+    """Signs of life, and never an answer."""
+    if not stream:
+        return hang(conn)
+    conn.sendall(w.head)
+    return on_and_on(conn, lambda i: chunked(w.ping))
+
+
 def date(seconds):
     return email.utils.formatdate(time.time() + seconds, usegmt=True)
 
@@ -379,7 +436,7 @@ def date(seconds):
 # "own": the first does; "told": the client gets the refusal, nobody else is
 # asked; "cut": streamed, the text so far and an error, for the next, which is
 # asked to go on, says something else (rescue.py has those that do); whole, the
-# next.
+# next; "late": its time is over, so nobody else is asked.
 FAULTS = {
     "rate": (refuse(429, "rate"), "next", ""),
     "rate_seconds": (refuse(429, "rate", headers=lambda:
@@ -399,6 +456,8 @@ FAULTS = {
     "cut_before": (cut_before, "next", ""),
     "cut_between": (cut_between, "cut", ""),
     "cut_inside": (cut_inside, "cut", ""),
+    "cut_head": (cut_head, "next", ""),
+    "cut_last": (cut_last, "cut", ""),
     "stall": (stall, "cut", SHORT),
     "malformed_first": (malformed_first, "next", ""),
     "malformed_later": (malformed_later, "cut", ""),
@@ -409,6 +468,8 @@ FAULTS = {
     "context": (refuse(400, "context", "Too long"), "next", ""),
     "wrong_type": (wrong_type, "next", ""),
     "endless": (endless, "next", SMALL),
+    "endless_words": (endless_words, "late", 'timeouts: { total = "2s"; };'),
+    "only_pings": (only_pings, "next", SHORT),
     "invalid": (refuse(400, "invalid", "temperature is too high"), "told", ""),
     "fine": (answer, "own", ""),
 }
@@ -560,16 +621,16 @@ class Wall:
     """A host with a provider and a route of its own for each case, so that no
     case sees what another has done to a provider's health."""
 
-    def __init__(self, wire):
+    def __init__(self, wire, stream):
         self.wire = wire
         self.faults = dict(FAULTS)
         if wire in (OpenAI, OpenRouter, Responses):
             self.faults.update(FILTER)
-        self.cases = [(f, c, s) for f in self.faults for c in CLIENTS
-                      for s in (False, True)]
+        self.cases = [(f, c, stream) for f in self.faults for c in CLIENTS]
         self.bad, self.good = Upstream(self.misbehave), Upstream(self.behave)
         self.lock = threading.Lock()
         self.seen, self.failed_at, self.answered = {}, {}, {}
+        self.first = {}
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.nowhere = "http://127.0.0.1:%d" % s.getsockname()[1]
@@ -636,17 +697,36 @@ class Wall:
             return "%s %s: %s: %s" % (self.wire.kind, self.name(case),
                                       type(e).__name__, e)
 
+    def ask(self, case):
+        """(status, headers, body), and how soon the first byte came."""
+        name, api = self.name(case), CLIENTS[case[1]]
+        c = http.client.HTTPConnection("127.0.0.1", self.host.port,
+                                       timeout=BOUND)
+        try:
+            body = json.dumps(api.body("r-" + name, case[2]))
+            c.connect()
+            began = time.monotonic()
+            c.request("POST", api.path, body,
+                      {"Content-Type": "application/json"})
+            r = c.getresponse()
+            self.first[name] = time.monotonic() - began
+            return r.status, joined(r.getheaders()), r.read()
+        finally:
+            c.close()
+
     def one(self, case):
         fault, client, stream = case
         name, api = self.name(case), CLIENTS[client]
-        status, headers, body = self.host.post(
-            api.path, api.body("r-" + name, stream))
+        status, headers, body = self.ask(case)
         assert KEY.encode() not in body, "the key reaches the client"
         becomes = self.faults[fault][1]
         if becomes == "cut" and not stream:
             becomes = "next"
+        if fault == "cut_last" and stream and client in self.wire.stopped:
+            becomes = "unended"
         asked = (len(self.seen.get(name, ())), len(self.answered.get(name, ())))
-        wanted = {"next": (1, 1), "own": (1, 0), "told": (1, 0), "cut": (1, 1)}
+        wanted = {"next": (1, 1), "own": (1, 0), "told": (1, 0), "cut": (1, 1),
+                  "late": (1, 0), "unended": (1, 0)}
         expect = (0, 1) if fault == "refused" else wanted[becomes]
         if becomes == "cut" and client == "responses":
             expect = (1, 0)  # nobody can go on with those
@@ -680,36 +760,66 @@ class Wall:
         assert text == "Hel" and not whole and len(errors) == 1 and errors[0], \
             (text, whole, errors, body)
 
+    def see_unended(self, api, stream, status, headers, body):
+        """The provider has said why it stopped, and never that this was all."""
+        assert status == 200 and b"Hel" in body, (status, body)
+        for end in (b"[DONE]", b"message_stop", b'"done":true',
+                    b"response.completed"):
+            assert end not in body, body
+        assert body.count(b'"error":{') + body.count(b'{"error":"') == 1 or \
+            body.count(b"response.failed") == 2, body
+
+    def see_late(self, api, stream, status, headers, body):
+        if not stream:
+            assert status == 504, (status, body)
+            assert "total time-out" in api.error(json.loads(body)), body
+            return
+        assert status == 200, (status, body)
+        text, whole, errors = api.stream(body)
+        assert text.startswith("Hello") and not whole and len(errors) == 1 and \
+            "total time-out" in errors[0], (text, whole, errors)
+
     def soon(self):
-        """From a failure to the next target's request: below a second, by the
-        median of the cases, for a busy machine delays any one of them."""
+        """From a failure to the next target's request, and from the client's
+        request to the first byte of its answer: below a second, by the median
+        of the cases, for a busy machine delays any one of them."""
         for fault in SOON:
-            gaps = [self.answered[n][0] - self.failed_at[n][0] for n in map(
-                self.name, self.cases) if n.split("-")[0] == fault and
-                n in self.failed_at]
-            if fault != "refused":
-                assert len(gaps) == 2 * len(CLIENTS), gaps
-                assert statistics.median(gaps) < 1, (fault, gaps)
+            names = [self.name(c) for c in self.cases if c[0] == fault]
+            assert len(names) == len(CLIENTS), names
+            first = [self.first[n] for n in names]
+            assert statistics.median(first) < 1, (fault, first)
+            if fault == "refused":
+                continue  # nobody saw it
+            gaps = [self.answered[n][0] - self.failed_at[n][0] for n in names]
+            assert statistics.median(gaps) < 1, (fault, gaps)
+
+
+def wall(wire, kind=Wall):
+    """Both kinds of answer side by side: what takes time is waiting."""
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda stream: kind(wire, stream).run(),
+                          (False, True)):
+            pass
 
 
 def test_openai():
-    Wall(OpenAI).run()
+    wall(OpenAI)
 
 
 def test_anthropic():
-    Wall(Anthropic).run()
+    wall(Anthropic)
 
 
 def test_ollama():
-    Wall(Ollama).run()
+    wall(Ollama)
 
 
 def test_openrouter():
-    Wall(OpenRouter).run()
+    wall(OpenRouter)
 
 
 def test_responses():
-    Wall(Responses).run()
+    wall(Responses)
 
 
 def test_retry_after_reaches_the_client():
@@ -734,36 +844,6 @@ def test_retry_after_reaches_the_client():
                         after = int(headers["retry-after"])
                         # Clocks go on while the request is under way.
                         assert 10 <= after <= 31, (wire.kind, n, after)
-
-
-def test_flapping():
-    """A target that fails every other time: every client gets an answer."""
-    turns = iter(range(10000))
-    lock = threading.Lock()
-
-    def flap(req, conn):
-        if req.method != "POST":
-            return send_json(conn, 404, {"error": {"message": "none"}})
-        with lock:
-            turn = next(turns)
-        if turn % 2:
-            return send_json(conn, 503, OpenAI.error(503, "", "Down"))
-        return send_json(conn, 200, completion("First"))
-
-    with Upstream(flap) as a, Upstream(lambda r, c: send_json(
-            c, 200, completion("Second"))) as b:
-        with Host(providers="".join(
-                '%s: { type = "openai"; base_url = "%s/v1"; api_key = "%s"; };'
-                % (n, up.url, KEY) for n, up in (("a", a), ("b", b))),
-                top='routes = ( { name = "r"; targets = [ "a/m", "b/m" ]; } );'
-                ) as host:
-            said = []
-            for _ in range(40):
-                status, headers, body = host.post(
-                    "/v1/chat/completions", OpenAIClient.body("r", False))
-                assert status == 200, body
-                said.append(OpenAIClient.whole(json.loads(body)))
-            assert set(said) == {"First", "Second"}, said
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ e2e_py = \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \
 	tests/e2e/fault_wall.py \
+	tests/e2e/fault_wall_alone.py \
+	tests/e2e/fault_wall_connections.py \
+	tests/e2e/fault_wall_flapping.py \
+	tests/e2e/fault_wall_refusals.py \
 	tests/e2e/guide.py \
 	tests/e2e/health.py \
 	tests/e2e/hot_replace.py \
@@ -73,7 +77,8 @@ EXTRA_DIST += \
 
 TESTS += $(e2e_py)
 long_tests += tests/e2e/backend.py tests/e2e/chaos.py \
-	tests/e2e/properties.py tests/e2e/soak.py
+	tests/e2e/fault_wall_flapping.py tests/e2e/properties.py \
+	tests/e2e/soak.py
 EXTRA_DIST += $(e2e_py) \
 	tests/e2e/README.md \
 	tests/e2e/matrix/anthropic.mjs \
