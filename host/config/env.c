@@ -138,13 +138,14 @@ static char *make_name(struct load *l, const char *in)
 static void add_custom(struct load *l)
 {
     static const char var_name[] = CUSTOM "NAME", var_key[] = CUSTOM "API_KEY",
-                      var_url[] = CUSTOM "BASE_URL";
+                      var_url[] = CUSTOM "BASE_URL",
+                      var_model[] = CUSTOM "DEFAULT_MODEL";
     const char *name = load_env(l, var_name), *key = load_env(l, var_key),
-               *url = load_env(l, var_url);
-    if (!name && !key && !url)
+               *url = load_env(l, var_url), *model = load_env(l, var_model);
+    if (!name && !key && !url && !model)
         return;
     if (!url) {
-        const char *set = name ? var_name : var_key;
+        const char *set = name ? var_name : key ? var_key : var_model;
         load_issue(l, true, set, 0,
                    "%s is set, but %s is not: set it to the "
                    "address of that server's API, as in \"https://host/v1\"",
@@ -168,14 +169,18 @@ static void add_custom(struct load *l)
         return; /* a file wins */
     }
     struct overlay v[] = {{"base_url", url, var_url},
-                          {"api_key", key, var_key}};
+                          {"api_key", key, var_key},
+                          {"default_model", model, var_model}};
     struct overlay *own = load_alloc(l, sizeof v);
     if (!own)
         return;
-    memcpy(own, v, sizeof v);
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        if (v[i].value)
+            own[n++] = v[i];
     struct provider_src src = {.name = name,
                                .env = own,
-                               .n_env = key ? 2 : 1,
+                               .n_env = n,
                                .type = "openai",
                                .origin = {CFG_ENV, var_url, 0}};
     provider_add(l, &src);

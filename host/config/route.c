@@ -284,13 +284,29 @@ static void check_targets(struct load *l, const struct cfg_route *r)
 
 /* --- the environment ------------------------------------------------------ */
 
+static const struct cfg_provider *provider_named(const struct config *c,
+                                                 const char *name)
+{
+    for (size_t i = 0; i < c->n_providers; i++)
+        if (strcmp(c->providers[i].name, name) == 0)
+            return &c->providers[i];
+    return NULL;
+}
+
 static const char *provider_env(struct load *l, const char *name)
 {
     const char *v = load_env(l, name);
-    if (v && !is_provider(l->c, v))
+    const struct cfg_provider *p = v ? provider_named(l->c, v) : NULL;
+    if (v && !p)
         load_issue(l, false, name, 0,
                    "there is no provider \"%.64s\"; it is left out of the "
                    "default route",
+                   v);
+    else if (p && p->enabled && !p->default_model && p->manifest &&
+             strcmp(p->manifest->id, "loopback") != 0)
+        load_issue(l, false, name, 0,
+                   "the provider \"%.64s\" has no default_model; it is left "
+                   "out of the default route",
                    v);
     return v ? load_dup(l, str_c(v)) : NULL;
 }

@@ -43,7 +43,8 @@ host_sources += \
 	host/manager/results.c \
 	host/manager/results.h \
 	host/manager/retry.c host/manager/retry.h \
-	host/manager/route.c host/manager/route_order.c \
+	host/manager/route.c host/manager/route_default.c \
+	host/manager/route_order.c \
 	host/manager/stand_in.c host/manager/bare.c host/manager/bare.h \
 	host/manager/router.c host/manager/router.h \
 	host/manager/router_int.h \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Aliases and routes: several targets in an order that a strategy makes
- * (route_order.c). */
+ * (route_order.c).  The route "default", where none is written, is in
+ * route_default.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -76,61 +77,6 @@ static int by_alias(const struct snapshot *s, struct model_index *models,
     return rc;
 }
 
-/* --- the default route ---------------------------------------------------- */
-
-static void add_default(const struct snapshot *s, int op, const char *name,
-                        struct arena *a, struct plan *out)
-{
-    struct instance *in = name ? snapshot_find(s, str_c(name)) : NULL;
-
-    if (in && in->cfg->default_model && plan_able(in, op))
-        plan_add(out, in, str_c(in->cfg->default_model), a);
-}
-
-static void add_others(const struct snapshot *s, int op, bool local,
-                       struct arena *a, struct plan *out)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        struct instance *in = s->instances[i];
-        if (in->cfg->manifest->local == local && !plan_is_loopback(in))
-            add_default(s, op, in->name, a, out);
-    }
-}
-
-static int by_default(const struct snapshot *s, struct model_index *models,
-                      const struct ask *q, struct arena *a, struct plan *out,
-                      struct err *e)
-{
-    const struct cfg_default_route *d = &s->cfg->default_route;
-    size_t from = out->n;
-
-    add_default(s, q->op, d->primary, a, out);
-    add_default(s, q->op, d->secondary, a, out);
-    add_others(s, q->op, false, a, out);
-    add_default(s, q->op, d->local, a, out);
-    add_others(s, q->op, true, a, out);
-    for (size_t i = 0; i < s->n && out->n == from; i++)
-        if (plan_is_loopback(s->instances[i]) &&
-            plan_able(s->instances[i], q->op)) {
-            const char *m = s->instances[i]->cfg->default_model;
-            plan_add(out, s->instances[i], m ? str_c(m) : STR_NONE, a);
-        }
-    if (out->n == from) {
-        err_set(e, ERR_NO_MODEL,
-                "the request names no model, and no provider has a "
-                "default_model");
-        snprintf(e->param, sizeof(e->param), "model");
-        return -1;
-    }
-    route_order(out, from, q->task ? STRATEGY_CAPABILITY : d->strategy, q,
-                models);
-    if (d->no_fallback)
-        out->n = from + 1;
-    out->route = "default";
-    out->reason = "default route";
-    return 1;
-}
-
 int plan_route(const struct snapshot *s, struct model_index *models,
                const struct ask *q, pbay_str name, struct arena *a,
                struct plan *out, struct err *e)
@@ -144,5 +90,5 @@ int plan_route(const struct snapshot *s, struct model_index *models,
         return r->alias ? by_alias(s, models, q, r, a, out, e)
                         : by_route(s, models, q, r, a, out, e);
     }
-    return str_is(name, "default") ? by_default(s, models, q, a, out, e) : 0;
+    return str_is(name, "default") ? route_default(s, models, q, a, out, e) : 0;
 }

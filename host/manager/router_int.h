@@ -39,6 +39,13 @@ int plan_route(const struct snapshot *s, struct model_index *models,
                const struct ask *q, pbay_str name, struct arena *a,
                struct plan *out, struct err *e);
 
+/* --- route_default.c --- */
+/* Adds the targets of the route "default", where none is written.  1, or -1
+ * and *e. */
+int route_default(const struct snapshot *s, struct model_index *models,
+                  const struct ask *q, struct arena *a, struct plan *out,
+                  struct err *e);
+
 /* --- route_order.c --- */
 /* Puts the targets from `from` on in the order of a strategy. */
 void route_order(struct plan *p, size_t from, enum cfg_strategy how,

@@ -62,7 +62,8 @@
     "\"kind\":\"codec\",\"aliases\":[\"anthropic\"]," \
     "\"base_url\":\"https://api.anthropic.com\"," \
     "\"env\":{\"ANTHROPIC_API_KEY\":\"api_key\"," \
-    "\"ANTHROPIC_BASE_URL\":\"base_url\"}," \
+    "\"ANTHROPIC_BASE_URL\":\"base_url\"," \
+    "\"ANTHROPIC_DEFAULT_MODEL\":\"default_model\"}," \
     "\"needs\":[\"api_key\",\"base_url\"]," \
     "\"models\":[" MANIFEST_MODELS "],\"keys\":[" MANIFEST_KEYS "]}"
 

@@ -81,7 +81,8 @@
     "\"base_url\":\"http://127.0.0.1:8080\"," \
     "\"env\":{\"LLAMACPP_URL\":\"base_url\"," \
     "\"LLAMACPP_MODELS_DIR\":\"models_dir\"," \
-    "\"LLAMACPP_API_KEY\":\"api_key\"}," \
+    "\"LLAMACPP_API_KEY\":\"api_key\"," \
+    "\"LLAMACPP_DEFAULT_MODEL\":\"default_model\"}," \
     "\"needs\":[\"base_url\",\"models_dir\"]," \
     "\"keys\":[" MANIFEST_KEYS "]}"
 

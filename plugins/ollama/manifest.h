@@ -45,7 +45,8 @@
     "\"kind\":\"codec\",\"local\":true," \
     "\"base_url\":\"http://127.0.0.1:11434\"," \
     "\"env\":{\"OLLAMA_HOST\":\"base_url\",\"OLLAMA_URL\":\"base_url\"," \
-    "\"OLLAMA_BASE_URL\":\"base_url\",\"OLLAMA_API_KEY\":\"api_key\"}," \
+    "\"OLLAMA_BASE_URL\":\"base_url\",\"OLLAMA_API_KEY\":\"api_key\"," \
+    "\"OLLAMA_DEFAULT_MODEL\":\"default_model\"}," \
     "\"needs\":[\"base_url\",\"api_key\"]," \
     "\"models\":[],\"keys\":[" MANIFEST_KEYS "]}"
 

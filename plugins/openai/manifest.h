@@ -139,7 +139,8 @@
     "\"base_url\":\"https://api.openai.com/v1\"," \
     "\"env\":{\"OPENAI_API_KEY\":\"api_key\"," \
     "\"OPENAI_BASE_URL\":\"base_url\",\"OPENAI_ORG_ID\":\"organization\"," \
-    "\"OPENAI_PROJECT_ID\":\"project\"}," \
+    "\"OPENAI_PROJECT_ID\":\"project\"," \
+    "\"OPENAI_DEFAULT_MODEL\":\"default_model\"}," \
     "\"needs\":[\"api_key\",\"base_url\"]," \
     "\"models\":[" MANIFEST_MODELS "],\"keys\":[" MANIFEST_KEYS "]}"
 

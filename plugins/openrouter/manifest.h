@@ -81,7 +81,8 @@
     "\"license\":\"MIT\",\"name\":\"OpenRouter\",\"kind\":\"codec\"," \
     "\"base_url\":\"https://openrouter.ai/api/v1\"," \
     "\"env\":{\"OPENROUTER_API_KEY\":\"api_key\"," \
-    "\"OPENROUTER_BASE_URL\":\"base_url\"}," \
+    "\"OPENROUTER_BASE_URL\":\"base_url\"," \
+    "\"OPENROUTER_DEFAULT_MODEL\":\"default_model\"}," \
     "\"needs\":[\"api_key\",\"base_url\"],\"own\":[\"models\"]," \
     "\"models\":[" MANIFEST_MODELS "],\"keys\":[" MANIFEST_KEYS "]}"
 
