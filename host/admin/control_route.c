@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "manager/op.h"
 #include "manager/results.h"
+#include "manager/room.h"
 #include "manager/router.h"
 #include "manager/suit.h"
 #include "manager/when.h"
@@ -96,6 +97,7 @@ static void put_targets(struct buf *b, struct host *h, const struct plan *p,
             buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu",
                        words[say], (long long)(until > now ? until - now : 0),
                        (unsigned long long)route_under_way(t->instance));
+            ctl_put_window(b, h, t, q->want);
             put_score(b, p, t);
             if (p->strategy == STRATEGY_CAPABILITY)
                 put_lacks(b, h, t, q);
@@ -197,6 +199,8 @@ static bool read_want(struct ctl_conn *c, struct json_object *args,
     }
     w->has_input = !w->body.n || js_get(args, "input_tokens");
     w->input = (uint64_t)js_int(args, "input_tokens", 1000);
+    w->has_text = !w->body.n;
+    w->text = w->input;
     return true;
 }
 
@@ -238,6 +242,7 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
     } else if (plan_ask(h->snapshot, h->models, &q, &a, &plan, &e) < 0) {
         ctl_error(c, &e);
     } else {
+        room_order(&plan, h->models, &want);
         buf_init(&b, RESULT_MAX);
         buf_addc(&b, "{\"model\":");
         buf_json(&b, q.model);
@@ -254,7 +259,10 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
         put_targets(&b, h, &plan, &q);
         buf_addc(&b, "],\"left_out\":[");
         put_left_out(&b, h->snapshot, &q, plan.route);
-        buf_addc(&b, "]}");
+        buf_addc(&b, "]");
+        if (plan.n > 1)
+            ctl_put_overflow(&b, h, &plan);
+        buf_addc(&b, "}");
         ctl_ok(c, buf_str(&b));
         buf_done(&b);
     }

@@ -309,12 +309,16 @@ static uint64_t of_bytes(pbay_str base64)
                                          : 0;
 }
 
-static uint64_t add_part(struct tokens *t, pbay_str part)
+static uint64_t of_files(pbay_str part)
+{
+    return of_bytes(pbay_json_get(pbay_json_get(part, "file"), "file_data")) +
+           of_bytes(pbay_json_get(pbay_json_get(part, "input_audio"), "data"));
+}
+
+static uint64_t add_part(struct tokens *t, pbay_str part, bool files)
 {
     pbay_str image = pbay_json_get(part, "image_url");
-    uint64_t n =
-        of_bytes(pbay_json_get(pbay_json_get(part, "file"), "file_data")) +
-        of_bytes(pbay_json_get(pbay_json_get(part, "input_audio"), "data"));
+    uint64_t n = files ? of_files(part) : 0;
 
     add_string(t, pbay_json_get(part, "text"));
     if (!image.p)
@@ -324,7 +328,7 @@ static uint64_t add_part(struct tokens *t, pbay_str part)
                     : TOKENS_IMAGE);
 }
 
-static uint64_t add_message(struct tokens *t, pbay_str message)
+static uint64_t add_message(struct tokens *t, pbay_str message, bool files)
 {
     pbay_str content = pbay_json_get(message, "content"), v;
     pbay_str calls = pbay_json_get(message, "tool_calls");
@@ -334,7 +338,7 @@ static uint64_t add_message(struct tokens *t, pbay_str message)
     add_string(t, content);
     while (pbay_json_type(content) == 'a' &&
            pbay_json_next(content, &pos, NULL, &v) > 0)
-        n += add_part(t, v);
+        n += add_part(t, v, files);
     pos = 0;
     while (pbay_json_type(calls) == 'a' &&
            pbay_json_next(calls, &pos, NULL, &v) > 0) {
@@ -346,7 +350,7 @@ static uint64_t add_message(struct tokens *t, pbay_str message)
     return n;
 }
 
-uint64_t tokens_of_chat(const pbay_kv *members, size_t n)
+static uint64_t of_chat(const pbay_kv *members, size_t n, bool files)
 {
     pbay_str messages = pbay_json_find(members, n, "messages"), v;
     struct tokens t;
@@ -356,9 +360,19 @@ uint64_t tokens_of_chat(const pbay_kv *members, size_t n)
     tokens_init(&t);
     while (pbay_json_type(messages) == 'a' &&
            pbay_json_next(messages, &pos, NULL, &v) > 0)
-        frame += add_message(&t, v);
+        frame += add_message(&t, v, files);
     tokens_add(&t, pbay_json_find(members, n, "tools"));
     tokens_add(&t, pbay_json_get(pbay_json_find(members, n, "response_format"),
                                  "json_schema"));
     return frame + tokens_sum(&t);
+}
+
+uint64_t tokens_of_chat(const pbay_kv *members, size_t n)
+{
+    return of_chat(members, n, true);
+}
+
+uint64_t tokens_of_chat_text(const pbay_kv *members, size_t n)
+{
+    return of_chat(members, n, false);
 }

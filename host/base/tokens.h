@@ -48,5 +48,8 @@ uint64_t tokens_of(pbay_str text);
 #define TOKENS_IMAGE_LOW  85
 #define TOKENS_MESSAGE    4
 uint64_t tokens_of_chat(const pbay_kv *members, size_t n);
+/* The same without files and sounds: no less than this, but for the estimate's
+ * error.  Of a body in another form, what is found as in this one. */
+uint64_t tokens_of_chat_text(const pbay_kv *members, size_t n);
 
 #endif

@@ -64,14 +64,14 @@ static void score(struct out_table *t, struct json_object *p, const char *name)
 static void print_targets(struct out *o, struct json_object *all,
                           const char *measured)
 {
-    static const char *const heads[] = {"", "target", "state", "for ms",
-                                        "active"};
+    static const char *const heads[] = {"",       "target", "state",
+                                        "for ms", "active", "window"};
     size_t n = all ? json_object_array_length(all) : 0;
     struct out_table t;
     char name[700];
 
-    out_table_init(&t, measured ? 6 : 5);
-    for (size_t i = 0; i < 5; i++)
+    out_table_init(&t, measured ? 7 : 6);
+    for (size_t i = 0; i < 6; i++)
         out_cell(&t, heads[i]);
     for (size_t i = 0; measured && i < SCORES; i++)
         if (strcmp(measured, scores[i].name) == 0)
@@ -85,6 +85,10 @@ static void print_targets(struct out *o, struct json_object *all,
         out_cell(&t, js_cstr(p, "state", "?"));
         number(&t, (long long)js_int(p, "for_ms", 0));
         number(&t, (long long)js_int(p, "active", 0));
+        if (js_int(p, "window", 0))
+            number(&t, (long long)js_int(p, "window", 0));
+        else
+            out_cell(&t, "?");
         if (measured)
             score(&t, p, measured);
     }
@@ -116,18 +120,56 @@ static void print_lacks(struct out *o, struct json_object *all)
     }
 }
 
-static void print_left_out(struct out *o, struct json_object *all)
+/* Targets that are too small for the prompt. */
+static void print_small(struct out *o, struct json_object *all)
 {
     size_t n = all ? json_object_array_length(all) : 0;
 
     for (size_t i = 0; i < n; i++) {
         struct json_object *p = json_object_array_get_idx(all, i);
-        out_c(o, "left out: ");
+        if (!js_get(p, "prompt_tokens"))
+            continue;
+        out_textc(o, js_cstr(p, "provider", "?"));
+        out_c(o, "/");
+        out_textc(o, js_cstr(p, "model", ""));
+        out_f(o, " is behind: a prompt of %lld tokens exceeds its window\n",
+              (long long)js_int(p, "prompt_tokens", 0));
+    }
+}
+
+static void print_left_out(struct out *o, struct json_object *all,
+                           const char *when)
+{
+    size_t n = all ? json_object_array_length(all) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        out_c(o, when);
         out_textc(o, js_cstr(p, "target", "?"));
         out_c(o, ": ");
         out_textc(o, js_cstr(p, "why", "?"));
         out_c(o, "\n");
     }
+}
+
+/* Where a prompt goes that does not fit the first target. */
+static void print_overflow(struct out *o, struct json_object *overflow)
+{
+    struct json_object *next = js_typed(overflow, "next", json_type_array);
+    size_t n = next ? json_object_array_length(next) : 0;
+
+    if (!overflow)
+        return;
+    out_c(o, "if the prompt does not fit: ");
+    out_c(o, n ? "" : "nobody else");
+    for (size_t i = 0; i < n; i++) {
+        out_c(o, i ? ", " : "");
+        out_textc(o,
+                  json_object_get_string(json_object_array_get_idx(next, i)));
+    }
+    out_c(o, "\n");
+    print_left_out(o, js_typed(overflow, "left_out", json_type_array),
+                   "  and not ");
 }
 
 struct about {
@@ -183,7 +225,9 @@ static void print_explained(struct out *o, struct json_object *r)
     print_targets(o, js_typed(r, "targets", json_type_array),
                   js_cstr(r, "measured", NULL));
     print_lacks(o, js_typed(r, "targets", json_type_array));
-    print_left_out(o, js_typed(r, "left_out", json_type_array));
+    print_small(o, js_typed(r, "targets", json_type_array));
+    print_left_out(o, js_typed(r, "left_out", json_type_array), "left out: ");
+    print_overflow(o, js_typed(r, "overflow", json_type_object));
 }
 
 static int explain(struct cli *cli, const struct about *about)

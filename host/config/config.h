@@ -210,6 +210,12 @@ struct cfg_able {
     uint32_t can;   /* ABLE_* */
 };
 
+/* How much models hold whose name fits a pattern. */
+struct cfg_window {
+    pbay_str model; /* as of cfg_able */
+    uint64_t tokens;
+};
+
 /* One provider instance. */
 struct cfg_provider {
     char *name;                      /* unique, [a-z0-9_-]+ */
@@ -240,6 +246,8 @@ struct cfg_provider {
     const struct price_vendor *vendor;
     const struct cfg_able *able; /* before what its module says */
     size_t n_able;
+    const struct cfg_window *windows; /* before what anybody else says */
+    size_t n_windows;
     char *plugin_config; /* JSON for create(): checked, defaults filled in */
     char *model_config;  /* JSON object {"model": {...}}; "{}" if none */
     char *problem;       /* why it is not set up; NULL: fine */

@@ -214,6 +214,9 @@ static const struct cfg_key keys[] = {
      "60s for providers on this machine or network, never for others."},
     {"provider", "capabilities", KEY_STRINGS, NULL, "model and words", NULL, 0,
      0, "What its models can do, before what anybody else says."},
+    {"provider", "context_windows", KEY_STRINGS, NULL, "model and tokens", NULL,
+     0, 0,
+     "How much its models hold, before what anybody else says: \"qwen3* 8192\"."},
     {"provider", "prices_of", KEY_STRING, NULL, "vendor", NULL, 0, 0,
      "Whose prices of the price list are its; without it, those of the vendor "
      "that base_url leads to; \"none\": nobody's."},

@@ -31,7 +31,8 @@ host_sources += \
 	host/config/units.c \
 	host/config/url.c \
 	host/config/value.c \
-	host/config/when.c
+	host/config/when.c \
+	host/config/windows.c
 
 # The price list, built in: a string for each line.
 host/config/price_list.inc: $(top_srcdir)/etc/prices

@@ -273,6 +273,9 @@ void provider_prices(const struct section *s, struct cfg_provider *p);
 void route_when(const struct section *s, struct cfg_route *r);
 /* able.c */
 void provider_able(const struct section *s, struct cfg_provider *p);
+
+/* windows.c */
+void provider_windows(const struct section *s, struct cfg_provider *p);
 /* backends.c */
 void read_backends(struct load *l, const struct doc *d,
                    const config_setting_t *root);

@@ -225,6 +225,7 @@ static void read_provider(struct section *s, struct cfg_provider *p,
     read_models(s, p);
     provider_prices(s, p);
     provider_able(s, p);
+    provider_windows(s, p);
     provider_own(s, p);
     check_complete(s, p);
     warn_clear_text(s, p);

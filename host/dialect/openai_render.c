@@ -494,11 +494,22 @@ static int render_end(void *arg, const pbay_usage *usage, struct buf *o)
 
 /* --- errors -------------------------------------------------------------- */
 
+/* The provider's own word, where clients of this API may know it: no number, and
+ * of a prompt that does not fit the one word that they look for. */
+static const char *code_of(const struct err *e)
+{
+    const struct err_class *ec = err_class(e->kind);
+    bool word = strspn(e->code, "0123456789") < strlen(e->code);
+
+    return word && ec->pass_body && e->kind != PBAY_E_CONTEXT ? e->code
+                                                              : ec->openai_code;
+}
+
 size_t oa_error_json(const struct dialog *x, const struct err *e, char *dst,
                      size_t room)
 {
     const struct err_class *ec = err_class(e->kind);
-    const char *code = e->code[0] && ec->pass_body ? e->code : ec->openai_code;
+    const char *code = code_of(e);
     struct buf b;
     size_t n;
 

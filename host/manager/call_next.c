@@ -8,6 +8,7 @@
 #include "manager/account.h"
 #include "manager/call_int.h"
 #include "manager/health.h"
+#include "manager/room.h"
 
 /* A failure before the first content is invisible if another target may try. */
 static bool another(struct call *c, const struct err *e)
@@ -15,6 +16,30 @@ static bool another(struct call *c, const struct err *e)
     if (ca_known(c) || c->cancelled || c->at + 1 >= c->plan.n)
         return false;
     return err_class(e->kind)->next_target;
+}
+
+/* The prompt did not fit: it goes to targets that hold more. */
+static void make_room(struct call *c)
+{
+    struct want want = {.op = c->req.op,
+                        .canonical = !c->req.translate,
+                        .body = c->req.body,
+                        .members = c->req.members,
+                        .n_members = c->req.n_members};
+    struct room_left left;
+
+    if (ca_known(c) || c->cancelled)
+        return;
+    room_larger(&c->plan, c->at, c->m->models, &want, &left);
+    for (size_t i = 0; i < left.n; i++) {
+        const struct target *t = &left.of[i].target;
+        tried_leave(&c->tried, t->instance->name, t->model, left.of[i].why);
+        log_line(LOG_INFO, "call", "a target is left out",
+                 log_str("id", c->report.id),
+                 log_cstr("provider", t->instance->name),
+                 log_str("model", t->model), log_cstr("why", left.of[i].why),
+                 LOG_END);
+    }
 }
 
 /* Nothing that a provider makes or changes is made twice. */
@@ -142,6 +167,8 @@ void ca_on_end(void *arg, const struct err *e)
     ca_settle_health(c, e, false);
     if (!e && c->guard && !guard_judge(c->guard, &c->report, &bad))
         e = &bad;
+    if (e && e->kind == PBAY_E_CONTEXT)
+        make_room(c);
     if (e == &bad && repair(c)) {
         ca_log_end(c, e);
     } else if (!e) {

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "manager/health.h"
+#include "manager/room.h"
 #include <patchbay/json.h>
 
 int call_admit(const struct manager *m, struct err *e)
@@ -55,8 +56,12 @@ static int targets(struct manager *m, const struct call_request *r,
                     .want = &want,
                     .clock = m->loop->clock};
 
-    if (!r->instance)
-        return plan_ask(m->current, m->models, &q, a, out, e);
+    if (!r->instance) {
+        if (plan_ask(m->current, m->models, &q, a, out, e) < 0)
+            return -1;
+        room_order(out, m->models, &want);
+        return 0;
+    }
     inst = snapshot_find(m->current, str_c(r->instance));
     if (!inst) {
         err_set(e, ERR_NO_MODEL, "there is no provider \"%s\"", r->instance);

@@ -43,6 +43,7 @@ host_sources += \
 	host/manager/results.c \
 	host/manager/results.h \
 	host/manager/retry.c host/manager/retry.h \
+	host/manager/room.c host/manager/room.h \
 	host/manager/route.c host/manager/route_default.c \
 	host/manager/route_order.c \
 	host/manager/stand_in.c host/manager/bare.c host/manager/bare.h \

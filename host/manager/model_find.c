@@ -141,7 +141,7 @@ static int64_t key_of(const struct gather *g, pbay_str json,
         return !p || p->input < 0 ? INT64_MAX
                                   : p->input + (p->output < 0 ? 0 : p->output);
     case MODEL_SORT_CONTEXT:
-        v = number(json, "context_window");
+        v = suit->set ? (int64_t)suit->window : number(json, "context_window");
         break;
     case MODEL_SORT_CREATED:
         v = number(json, "created");
@@ -166,8 +166,9 @@ static bool grow(struct gather *g)
     return true;
 }
 
-/* The item with these prices in place of its own, and with what the model can
- * do where it says nothing of it; NULL: as it is. */
+/* The item with these prices in place of its own, with the window that the
+ * configuration gives it, and with what the model can do where it says nothing of
+ * it; NULL: as it is. */
 static pbay_str completed(struct arena *a, pbay_str json,
                           const struct pricing *p, const struct suit *suit)
 {
@@ -180,7 +181,8 @@ static pbay_str completed(struct arena *a, pbay_str json,
     buf_init(&b, json.n + LIM_KIB(4));
     rc = buf_addc(&b, "{");
     while (pbay_json_next(json, &pos, &key, &value) > 0) {
-        if (p && str_is(key, "prices"))
+        if ((p && str_is(key, "prices")) ||
+            (suit && suit->set && str_is(key, "context_window")))
             continue;
         rc |= buf_printf(&b, "%s\"%.*s\":", sep, STR_ARG(key));
         rc |= buf_add(&b, value);
@@ -191,7 +193,12 @@ static pbay_str completed(struct arena *a, pbay_str json,
         rc |= pricing_put(&b, p);
         sep = ",";
     }
-    if (suit) {
+    if (suit && suit->set) {
+        rc |= buf_printf(&b, "%s\"context_window\":%llu", sep,
+                         (unsigned long long)suit->window);
+        sep = ",";
+    }
+    if (suit && suit->known && !pbay_json_get(json, "capabilities").n) {
         rc |= buf_printf(&b, "%s\"capabilities\":[", sep);
         for (uint32_t can = suit->can; can; can &= can - 1)
             rc |= buf_printf(&b, "%s\"%s\"", can == suit->can ? "" : ",",
@@ -220,7 +227,8 @@ static void each(void *arg, const char *provider, pbay_str id, pbay_str json)
     suit_from(g->in, id, json, &suit);
     if (g->failed || !fits(g->w, id, json, price, &suit))
         return;
-    if (suit.known && !pbay_json_get(json, "capabilities").n)
+    if (suit.set ||
+        (suit.known && !pbay_json_get(json, "capabilities").n))
         put_suit = &suit;
     r.id = arena_dup(g->a, id);
     r.json = put_price || put_suit ? completed(g->a, json, put_price, put_suit)

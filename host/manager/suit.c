@@ -42,21 +42,48 @@ static bool by_manifest(const struct manifest_model *m, struct suit *out)
     return out->can != 0;
 }
 
+static bool window_set(const struct instance *in, pbay_str model,
+                       struct suit *out)
+{
+    const struct cfg_window *w = in->cfg->windows;
+
+    for (size_t i = 0; i < in->cfg->n_windows; i++)
+        if (str_glob(model, w[i].model)) {
+            out->window = w[i].tokens;
+            out->set = true;
+            return true;
+        }
+    return false;
+}
+
+static void take_window(const struct instance *in, pbay_str model,
+                        pbay_str json, struct suit *out)
+{
+    const struct manifest_model *m;
+    int64_t window;
+
+    if (window_set(in, model, out))
+        return;
+    out->loose = in->cfg->manifest->local;
+    if (json.n &&
+        pbay_json_i64(pbay_json_get(json, "context_window"), &window) == 0 &&
+        window > 0) {
+        out->window = (uint64_t)window;
+        return;
+    }
+    m = manifest_model(in->cfg->manifest, model);
+    out->window = m ? m->context_window : 0;
+}
+
 void suit_from(const struct instance *in, pbay_str model, pbay_str json,
                struct suit *out)
 {
     const struct manifest_model *m = manifest_model(in->cfg->manifest, model);
-    int64_t window;
 
     *out = (struct suit){0};
     out->known = by_config(in, model, out) || (json.n && by_list(json, out)) ||
                  by_manifest(m, out);
-    if (json.n &&
-        pbay_json_i64(pbay_json_get(json, "context_window"), &window) == 0 &&
-        window > 0)
-        out->window = (uint64_t)window;
-    else if (m)
-        out->window = m->context_window;
+    take_window(in, model, json, out);
     if (out->window >= ABILITY_LONG)
         out->can |= ABLE_LONG;
 }
@@ -85,6 +112,28 @@ void suit_of(const struct instance *in, struct model_index *mi, pbay_str model,
         model_index_one(mi, in->name, model, look, &l);
     if (!l.there)
         suit_from(in, model, STR_NONE, out);
+}
+
+static void look_window(void *arg, const char *provider, pbay_str id,
+                        pbay_str json)
+{
+    struct look *l = arg;
+
+    (void)provider;
+    take_window(l->in, id, json, l->out);
+    l->there = true;
+}
+
+void suit_window(const struct instance *in, struct model_index *mi,
+                 pbay_str model, struct suit *out)
+{
+    struct look l = {.in = in, .out = out};
+
+    *out = (struct suit){0};
+    if (mi && !window_set(in, model, out))
+        model_index_one(mi, in->name, model, look_window, &l);
+    if (!l.there && !out->set)
+        take_window(in, model, STR_NONE, out);
 }
 
 static uint32_t needs(struct want *w, const struct task *task)

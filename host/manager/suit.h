@@ -14,6 +14,8 @@ struct suit {
     bool known;      /* somebody says what it can do */
     uint32_t can;    /* ABLE_* */
     uint64_t window; /* tokens; 0: not known */
+    bool set;        /* by `context_windows` of the provider's section */
+    bool loose;      /* a server of one's own may run it with less */
 };
 
 void suit_of(const struct instance *in, struct model_index *mi, pbay_str model,
@@ -22,6 +24,9 @@ void suit_of(const struct instance *in, struct model_index *mi, pbay_str model,
  * has none. */
 void suit_from(const struct instance *in, pbay_str model, pbay_str json,
                struct suit *out);
+/* The same, but for what it can do: its window alone. */
+void suit_window(const struct instance *in, struct model_index *mi,
+                 pbay_str model, struct suit *out);
 /* What it lacks of that. */
 uint32_t suit_lacks(const struct suit *s, struct want *w,
                     const struct task *task);

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "base/tokens.h"
 #include "manager/router.h"
+#include "manager/suit.h"
 #include "manager/usage.h"
 #include "text/split.h"
 #include <patchbay/json.h>
@@ -74,8 +75,6 @@ static void look(void *arg, const char *provider, pbay_str id, pbay_str json)
     (void)provider;
     if (!str_eq(id, w->model))
         return;
-    if (pbay_json_i64(pbay_json_get(json, "context_window"), &n) == 0 && n > 0)
-        w->tokens = (uint64_t)n;
     if (pbay_json_i64(pbay_json_get(json, "max_output"), &n) == 0 && n > 0)
         w->output = (uint64_t)n;
 }
@@ -92,15 +91,15 @@ static void window_of(struct manager *m, const struct plan *p,
 {
     for (size_t i = 0; i < p->n; i++) {
         struct window w = {.model = p->targets[i].model};
+        struct suit s;
         const struct manifest_model *known = manifest_model(
             p->targets[i].instance->cfg->manifest, p->targets[i].model);
         if (m->models)
             model_index_each(m->models, p->targets[i].instance->name, look, &w);
-        if (!w.tokens && known)
-            w.tokens = known->context_window;
+        suit_window(p->targets[i].instance, m->models, p->targets[i].model, &s);
         if (!w.output && known)
             w.output = known->max_output;
-        least(&all->tokens, w.tokens);
+        least(&all->tokens, s.window);
         least(&all->output, w.output);
     }
 }

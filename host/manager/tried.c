@@ -47,6 +47,17 @@ void tried_add(struct tried *t, const char *provider, pbay_str model,
     t->n++;
 }
 
+void tried_leave(struct tried *t, const char *provider, pbay_str model,
+                 const char *why)
+{
+    size_t room = sizeof(t->left) - t->left_used;
+    int n = snprintf(t->left + t->left_used, room, "; not asked: %s/%.*s: %s",
+                     provider, STR_ARG(str_head(model, 80)), why);
+
+    t->left_used = n > 0 && (size_t)n < room ? t->left_used + (size_t)n
+                                             : sizeof(t->left) - 1;
+}
+
 void tried_sum(const struct tried *t, struct err *out)
 {
     *out = t->best;
@@ -55,6 +66,8 @@ void tried_sum(const struct tried *t, struct err *out)
     if (err_class(out->kind)->our_key)
         out->kind = PBAY_E_UPSTREAM;
     out->retry_after_ms = t->soonest_ms;
-    snprintf(out->message, sizeof(out->message), "all %zu targets failed: %.*s",
-             t->n, (int)str_head(str_c(t->list), sizeof(t->list)).n, t->list);
+    snprintf(out->message, sizeof(out->message),
+             "all %zu targets failed: %.*s%.*s", t->n,
+             STR_ARG(str_head(str_c(t->list), sizeof(t->list))),
+             STR_ARG(str_head(str_c(t->left), sizeof(t->left))));
 }

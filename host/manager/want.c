@@ -19,6 +19,16 @@ uint64_t want_input(struct want *w)
     return w->input;
 }
 
+uint64_t want_text(struct want *w)
+{
+    if (!w->has_text)
+        w->text = w->op == PBAY_OP_CHAT
+                      ? tokens_of_chat_text(w->members, w->n_members)
+                      : 0;
+    w->has_text = true;
+    return w->text;
+}
+
 static uint64_t number(pbay_str v)
 {
     int64_t n;

@@ -18,8 +18,8 @@ struct want {
     const pbay_kv *members;
     size_t n_members;
     /* worked out */
-    bool has_input, has_needs;
-    uint64_t input;
+    bool has_input, has_text, has_needs;
+    uint64_t input, text;
     uint32_t needs;
     unsigned turns; /* messages; with needs */
 };
@@ -34,6 +34,9 @@ unsigned want_complexity(struct want *w);
 
 /* Tokens of the prompt, estimated. */
 uint64_t want_input(struct want *w);
+/* Tokens of a chat's texts alone, whatever its dialect: the least that its
+ * prompt comes to; 0 where they are not found. */
+uint64_t want_text(struct want *w);
 /* Tokens of an answer to expect: WANT_OUTPUT, or the client's own limit where
  * that is lower; none where the operation gives none. */
 uint64_t want_output(const struct want *w);

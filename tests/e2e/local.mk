@@ -46,6 +46,7 @@ e2e_py = \
 	tests/e2e/openai_spec.py \
 	tests/e2e/openai_sdk_python.py \
 	tests/e2e/operations.py \
+	tests/e2e/overflow.py \
 	tests/e2e/prices.py \
 	tests/e2e/properties.py \
 	tests/e2e/provider_claude.py \

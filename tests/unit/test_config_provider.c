@@ -505,6 +505,31 @@ START_TEST(reach)
 }
 END_TEST
 
+START_TEST(windows)
+{
+    fx_load_clean("providers: { v: { type = \"openai\"; base_url = "
+                  "\"https://h\"; context_windows = [ \"a* 8192\", \" b 1 \", "
+                  "\"* 1000000000\" ]; }; };");
+    const struct cfg_provider *p = fx_provider("v");
+    ck_assert_uint_eq(p->n_windows, 3);
+    ck_view_eq(p->windows[0].model, "a*");
+    ck_assert_uint_eq(p->windows[0].tokens, 8192);
+    ck_view_eq(p->windows[1].model, "b");
+    ck_assert_uint_eq(p->windows[1].tokens, 1);
+    ck_assert_uint_eq(p->windows[2].tokens, 1000000000);
+    static const char *const wrong[] = {
+        "a", " ", "a 0", "a -1", "a 8k", "a 1000000001", "a 8192 tokens"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        char text[256];
+        snprintf(text, sizeof(text),
+                 "providers: { loopback: {\n context_windows = [ \"%s\" ]; }; "
+                 "};",
+                 wrong[i]);
+        fx_wrong(text, 2, "context_windows|qwen3* 8192");
+    }
+}
+END_TEST
+
 START_TEST(headers)
 {
     static const struct {
@@ -824,6 +849,7 @@ Suite *config_provider_suite(void)
     tcase_add_test(t, base_urls);
     tcase_add_test(t, warnings_about_the_way);
     tcase_add_test(t, reach);
+    tcase_add_test(t, windows);
     tcase_add_test(t, headers);
     tcase_add_test(t, proxies);
     tcase_add_test(t, too_many);
