@@ -62,6 +62,11 @@ static int write_all(struct cli *cli, const struct config_import *ask,
             path = beside(ask->output, im->keys[i].file);
             if (!path)
                 status = cli_error(cli, EXIT_FAILED, "out of memory");
+            else if (!strcmp(path, ask->output))
+                status = cli_error(cli, EXIT_FAILED,
+                                   "%s: a provider's key is to be written "
+                                   "there; name another file",
+                                   path);
             else if (!pass)
                 status = is_free(cli, ask, path);
             else

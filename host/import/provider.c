@@ -149,7 +149,13 @@ void im_provider_prepare(struct im_state *s, struct im_provider *p)
                  "provider \"%.60s\": enabled: true or false is wanted; taken "
                  "as true",
                  p->given.n ? p->given.p : "");
-    if (tree_bool(take(p, "disabled"), &off) && off)
+    n = take(p, "disabled");
+    if (n && n->kind != TREE_NULL && !tree_bool(n, &off))
+        im_issue(s, false, n->line,
+                 "provider \"%.60s\": disabled: true or false is wanted; taken "
+                 "as false",
+                 p->given.n ? p->given.p : "");
+    if (off)
         p->enabled = false;
     make_name(s, p);
     has_url = tree_peek(p->node, "base_url") ||
@@ -171,6 +177,11 @@ void im_provider_prepare(struct im_state *s, struct im_provider *p)
         n = tree_peek(p->node, "models");
         p->model = first_model(n ? n : tree_peek(p->inner, "models"));
     }
+    if (p->model && strlen(p->model) > 255)
+        im_issue(s, false, p->line,
+                 "providers.%s.default_model: no model's name is that long; "
+                 "left out",
+                 p->name);
     if (p->model && (!*p->model || strlen(p->model) > 255))
         p->model = NULL;
 }
@@ -212,9 +223,7 @@ static void put_key(struct im_state *s, struct im_provider *p)
 
     env = take(p, "api_key_env|api_key_env_var|env_key");
     var = tree_text(env);
-    if (var && *var &&
-        strspn(var, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
-                    "pqrstuvwxyz0123456789_") == strlen(var)) {
+    if (var && im_is_variable(var)) {
         if (!tree_text(n))
             buf_printf(s->b, "        api_key = \"${%s:-}\";\n", var);
         else
@@ -286,25 +295,32 @@ static bool is_written(const char *name)
     return false;
 }
 
+/* NAME_KEY, for a secret of this provider. */
+static void own_variable(const struct im_provider *p, const char *key,
+                         char var[128])
+{
+    snprintf(var, 128, "%s_%s", p->name, key);
+    for (; *var; var++)
+        *var = isalnum((unsigned char)*var) ? (char)toupper((unsigned char)*var)
+                                            : '_';
+}
+
 /* Keys that are the same here: those of the host, then the module's. */
 static void put_same(struct im_state *s, struct im_provider *p,
                      const char *label)
 {
+    char var[128];
+
     for (const struct cfg_key *k = cfg_keys(); k->section; k++) {
         struct im_key key = key_of(k);
+        own_variable(p, k->name, var);
         if (!strcmp(k->section, "provider") && !is_written(k->name))
-            im_setting(s, 8, label, &key, take(p, k->name), "PROXY_AUTH");
+            im_setting(s, 8, label, &key, take(p, k->name), var);
     }
     for (size_t i = 0; p->module && i < p->module->n_keys; i++) {
         const struct manifest_key *k = &p->module->keys[i];
         struct im_key key = key_of_module(k);
-        char var[128];
-        size_t n =
-            (size_t)snprintf(var, sizeof(var), "%s_%s", p->name, k->name);
-        for (size_t c = 0; c < n && var[c]; c++)
-            var[c] = isalnum((unsigned char)var[c])
-                         ? (char)toupper((unsigned char)var[c])
-                         : '_';
+        own_variable(p, k->name, var);
         if (!section_is_host_key("provider", k->name))
             im_setting(s, 8, label, &key, take(p, k->name), var);
     }
@@ -352,13 +368,13 @@ static void put_group(struct im_state *s, struct im_provider *p,
                                   ? tree_take(map, others(k->name))
                                   : NULL;
         struct tree_node sum;
-        int64_t v = 0;
+        uint64_t v = 0;
         if (!n && one && !strcmp(k->section, rows) && !strcmp(k->name, name)) {
             n = one;
             one = NULL;
-            if (add && tree_text(n) && sscanf(tree_text(n), "%ld", &v) == 1 &&
-                v >= 0 && v < 1000) {
-                snprintf(text, sizeof(text), "%ld", (long)v + add);
+            if (add && tree_text(n) && !str_u64(str_c(tree_text(n)), &v) &&
+                v < 1000) {
+                snprintf(text, sizeof(text), "%u", (unsigned)v + (unsigned)add);
                 sum = *n;
                 sum.text = str_c(text);
                 n = &sum;

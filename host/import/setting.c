@@ -97,9 +97,19 @@ static bool variable(const char *s, const char **name, size_t *n, bool *dflt)
     return false;
 }
 
+/* "Bearer ", "user:": what stands before a secret and is none. */
+static size_t introduction(const char *s)
+{
+    size_t n = 0;
+
+    while (isalnum((unsigned char)s[n]) || (s[n] && strchr("._-", s[n])))
+        n++;
+    return (s[n] == ' ' && n <= 8) || (s[n] == ':' && n <= 32) ? n + 1 : 0;
+}
+
 bool im_is_clear(const char *text)
 {
-    const char *name, *at;
+    const char *name;
     size_t n, len;
     bool dflt;
 
@@ -107,13 +117,21 @@ bool im_is_clear(const char *text)
         return false;
     if (variable(text, &name, &n, &dflt))
         return dflt;
-    /* "Bearer ${TOKEN}": the secret is elsewhere. */
-    for (at = strchr(text, '$'); at; at = strchr(at + 1, '$')) {
-        len = reference(at);
-        if (len && !memchr(at, ':', len))
-            return false;
+    /* "Bearer ${TOKEN}": the secret is elsewhere, if there is nothing else. */
+    text += introduction(text);
+    for (len = 1; *text && len; text += len) {
+        len = reference(text);
+        if (len && memchr(text, ':', len))
+            return true; /* its default is one */
     }
-    return true;
+    return !len;
+}
+
+bool im_is_variable(const char *text)
+{
+    size_t n = name_length(text);
+
+    return n && n < 128 && !text[n];
 }
 
 static void put_variable(struct buf *b, const char *name, size_t n)
@@ -276,6 +294,9 @@ static bool put_measure(struct im_state *s, const char *label,
         return bad(s, label, k, n,
                    time ? "a time, in seconds or like \"30s\","
                         : "a number of bytes, or one like \"10M\",");
+    /* Elsewhere 0 is no bound at all: the shortest one is not what is meant. */
+    if (v == 0 && k->min > 0)
+        return bad(s, label, k, n, "a time or size above 0");
     v = (int64_t)within(s, label, k, n, (double)v);
     buf_printf(s->b, "\"%s\"",
                time ? cfg_duration_text(v, out) : cfg_size_text(v, out));
@@ -295,8 +316,17 @@ static bool is_choice(const struct im_key *k, const char *text)
     return !k->choices && !(k->choice_list && k->choice_list[0]);
 }
 
+/* "http://user:password@host": a URL that a secret may stand in. */
+static bool has_user(const char *text)
+{
+    const char *at = strstr(text, "://");
+
+    return at && at[3 + strcspn(at + 3, "/@?#")] == '@';
+}
+
 static bool put_text(struct im_state *s, const char *label,
-                     const struct im_key *k, const struct tree_node *n)
+                     const struct im_key *k, const struct tree_node *n,
+                     const char *var)
 {
     const char *text = tree_text(n);
 
@@ -304,26 +334,31 @@ static bool put_text(struct im_state *s, const char *label,
         return bad(s, label, k, n, "a text without control characters");
     if (!strstr(text, "${") && !is_choice(k, text))
         return bad(s, label, k, n, "one of the words that are known here");
-    im_string(s->b, text);
+    if (has_user(text))
+        put_secret(s, label, k->name, n, var);
+    else
+        im_string(s->b, text);
     return true;
 }
 
 static bool put_list(struct im_state *s, const char *label,
-                     const struct im_key *k, struct tree_node *n)
+                     const struct im_key *k, struct tree_node *n,
+                     const char *var)
 {
     const char *sep = "";
     struct tree_node *m = n->kind == TREE_LIST ? n->first : NULL;
 
     if (n->kind == TREE_SCALAR) {
         buf_addc(s->b, "[ ");
-        if (!put_text(s, label, k, n))
+        if (!put_text(s, label, k, n, var))
             return false;
         buf_addc(s->b, " ]");
         return true;
     }
     for (; m; m = m->next)
-        if (!tree_text(m) || !is_clean(tree_text(m)))
-            return bad(s, label, k, m, "a list of texts");
+        if (!tree_text(m) || !is_clean(tree_text(m)) || has_user(tree_text(m)))
+            return bad(s, label, k, m,
+                       "a list of texts, and of URLs without user names");
     if (n->kind != TREE_LIST)
         return bad(s, label, k, n, "a list of texts");
     buf_addc(s->b, "[");
@@ -362,14 +397,14 @@ static bool put_value(struct im_state *s, const char *label,
     case KEY_BOOL:
         return put_bool(s, label, k, n);
     case KEY_STRINGS:
-        return put_list(s, label, k, n);
+        return put_list(s, label, k, n, var);
     case KEY_SECRET:
         if (!tree_text(n) || !is_clean(tree_text(n)))
             return bad(s, label, k, n, "a text without control characters");
         put_secret(s, label, k->name, n, var);
         return true;
     default:
-        return put_text(s, label, k, n);
+        return put_text(s, label, k, n, var);
     }
 }
 

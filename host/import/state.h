@@ -67,6 +67,8 @@ void im_api_key(struct im_state *s, const struct im_provider *p,
 /* Does a program that reads this node's text get a secret?  false: it is a
  * reference, or there is none. */
 bool im_is_clear(const char *text);
+/* Is it a name that a variable of ours can have? */
+bool im_is_variable(const char *text);
 
 /* provider.c: its group. */
 void im_provider(struct im_state *s, struct im_provider *p,

@@ -105,8 +105,10 @@ static struct tree_node *alias(struct reader *r, const yaml_event_t *ev,
     struct anchor *a = find_anchor(r, name);
 
     if (!a) {
-        tree_fail(r->t, line_of(ev), "the alias *%.40s stands for nothing",
-                  name);
+        /* Its name may be a password that begins so. */
+        tree_fail(r->t, line_of(ev),
+                  "an alias (*NAME) stands for nothing; a text that begins "
+                  "with * wants quotes");
         return NULL;
     }
     if (a->open) {
@@ -121,7 +123,8 @@ static struct tree_node *alias(struct reader *r, const yaml_event_t *ev,
 /* --- values --- */
 
 /* Those that change nothing here: what a value is, is for who reads it. */
-static int check_tag(struct reader *r, const yaml_char_t *tag, int line)
+static int check_tag(struct reader *r, const yaml_char_t *tag, int line,
+                     bool empty)
 {
     static const char *const fine[] = {"str",  "int", "float", "bool",
                                        "null", "map", "seq"};
@@ -132,6 +135,10 @@ static int check_tag(struct reader *r, const yaml_char_t *tag, int line)
     for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++)
         if (!strncmp(s, "tag:yaml.org,2002:", 18) && !strcmp(s + 18, fine[i]))
             return 0;
+    if (empty) /* it may be a password that begins so */
+        return tree_fail(r->t, line,
+                         "a tag (!NAME) has nothing behind it; a text that "
+                         "begins with ! wants quotes");
     return tree_fail(r->t, line, "the tag %.40s is not known here", s);
 }
 
@@ -144,8 +151,14 @@ static struct tree_node *scalar(struct reader *r, const yaml_event_t *ev)
                           !strcmp(s, "Null") || !strcmp(s, "NULL"));
     struct tree_node *n;
 
-    if (check_tag(r, ev->data.scalar.tag, line_of(ev)) < 0)
+    if (check_tag(r, ev->data.scalar.tag, line_of(ev), plain && !len) < 0)
         return NULL;
+    if (plain && !len && ev->data.scalar.anchor) {
+        tree_fail(r->t, line_of(ev),
+                  "an anchor (&NAME) has nothing behind it; a text that begins "
+                  "with & wants quotes");
+        return NULL;
+    }
     if (memchr(s, '\0', len)) {
         tree_fail(r->t, line_of(ev), "a text has a NUL in it");
         return NULL;
@@ -266,7 +279,7 @@ static struct tree_node *collection(struct reader *r, const yaml_event_t *ev,
     size_t at;
     int rc = 0;
 
-    if (check_tag(r, tag, line_of(ev)) < 0)
+    if (check_tag(r, tag, line_of(ev), false) < 0)
         return NULL;
     if (depth > TREE_DEPTH) {
         tree_fail(r->t, line_of(ev), "nested more than %d deep", TREE_DEPTH);

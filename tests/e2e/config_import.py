@@ -225,6 +225,54 @@ def test_secrets_do_not_reach_standard_output():
         assert "base_url" in p.stderr and "Authorization" in p.stderr
 
 
+def test_secrets_among_other_text():
+    """What is beside a reference, or in a URL of a proxy, may be one."""
+    one = {"type": "openai", "base_url": "http://127.0.0.1:1/v1"}
+    source = {"providers": {
+        "a": dict(one, api_key=SECRET + "${MORE}", proxy_auth="u:" + SECRET,
+                  proxy="http://127.0.0.1:3"),
+        "b": dict(one, api_key="Bearer ${TOKEN}", proxy_auth="u:${PASS}",
+                  proxy="http://u:%s@127.0.0.1:3" % SECRET)}}
+    with Folder() as d:
+        path = d.write("s.json", source)
+        p = run("import", path)
+        assert p.returncode == 0, p.stderr
+        assert SECRET not in p.stdout + p.stderr, p.stdout + p.stderr
+        # Two providers' secrets are not one.
+        for line in ('api_key = "${A_API_KEY:-}"', 'api_key = "Bearer ${TOKEN}"',
+                     'proxy_auth = "${A_PROXY_AUTH:-}"',
+                     'proxy_auth = "u:${PASS}"', 'proxy = "${B_PROXY:-}"'):
+            assert line in p.stdout, p.stdout
+        out = os.path.join(d.name, "s.conf")
+        p = run("import", "-o", out, path, TOKEN="t", PASS="p", MORE="m")
+        assert SECRET not in p.stdout + p.stderr
+        assert open(out).read().count(SECRET) == 3
+        for word in "!", "*", "&":
+            p = run("import", d.write("x.yaml", "openai:\n  api_key: %s%s\n" % (
+                word, SECRET)))
+            assert p.returncode == 1 and "wants quotes" in p.stderr, p.stderr
+            assert SECRET[:20] not in p.stderr and ":2: " in p.stderr, p.stderr
+
+
+def test_values_that_mean_something_else():
+    with Folder() as d:
+        p = run("import", d.write("v.yaml", """
+providers:
+  a: {type: openai, max_retries: 2.7, timeout: 0}
+  b: {type: openai, max_retries: 3x, api_key_env: 1ABC}
+  c: {type: openai, disabled: perhaps, default_model: %s}
+""" % ("m" * 300)))
+        assert p.returncode == 0, p.stderr
+        for line, what in ((3, "a.retry.max_attempts"), (3, "a.timeouts.total"),
+                           (4, "b.retry.max_attempts"), (4, "b.api_key_env"),
+                           (5, 'provider "c": disabled'),
+                           (5, "c.default_model")):
+            assert any(x.startswith(d.name + "/v.yaml:%d: " % line) and what in x
+                       for x in p.stderr.split("\n")), (what, p.stderr)
+        for word in "total", "max_attempts =", "1ABC}", "enabled", "mmm":
+            assert word not in p.stdout.split("# Not the same")[0], p.stdout
+
+
 def test_other_ways_to_name_a_variable():
     with Folder() as d:
         p = run("import", d.write("v.yml", """
@@ -251,6 +299,10 @@ def test_nothing_is_overwritten():
         assert open(out).read() == "mine"
         assert not os.path.exists(os.path.join(d.name, "openai.key"))
         os.unlink(out)
+        # The key and the configuration in one file: one would be lost.
+        p = run("import", "-o", os.path.join(d.name, "openai.key"), source)
+        assert p.returncode == 1 and "another file" in p.stderr, p.stderr
+        assert sorted(os.listdir(d.name)) == ["x.json"]
         key = d.write("openai.key", "mine")
         p = run("import", "-o", out, source)
         assert p.returncode == 1 and not os.path.exists(out)
