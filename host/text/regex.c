@@ -5,16 +5,15 @@
 #include "base/str.h"
 #include "text/regex_int.h"
 
-#define WORK_MAX 200000 /* pieces of a pattern read, again for each count */
-#define DEEP_MAX 32     /* groups within groups */
-#define BRANCHES 2000   /* alternatives, all together */
+#define DEEP_MAX 32   /* groups within groups */
+#define BRANCHES 2000 /* alternatives, all together */
 
 struct maker {
     struct regex *r;
     struct arena *a;
     const char *p, *end;
     const char *why;
-    size_t work;
+    size_t *work;              /* left */
     unsigned groups, branches; /* one within the other */
 };
 
@@ -32,6 +31,14 @@ static void fail(struct maker *m, const char *why)
     if (!m->why)
         m->why = why;
     m->p = m->end;
+}
+
+static void work(struct maker *m)
+{
+    if (*m->work)
+        --*m->work;
+    else
+        fail(m, "it is too large, with those before it");
 }
 
 static size_t emit(struct maker *m, enum rx_op op, uint32_t x, uint32_t y)
@@ -398,8 +405,7 @@ static void again(struct maker *m, const char *from)
 {
     const char *behind = m->p;
 
-    if (++m->work > WORK_MAX)
-        fail(m, "it is too large");
+    work(m);
     if (m->why)
         return;
     m->p = from;
@@ -438,10 +444,9 @@ static void piece(struct maker *m)
     size_t code = m->r->n, classes = m->r->n_classes;
     unsigned min, max;
 
-    if (++m->work > WORK_MAX) {
-        fail(m, "it is too large");
+    work(m);
+    if (m->why)
         return;
-    }
     if (!atom(m) || m->why || !quantifier(m, &min, &max) || m->why)
         return;
     m->r->n_classes = classes;
@@ -489,12 +494,13 @@ static void alternatives(struct maker *m)
         m->r->code[jump].x = (uint32_t)m->r->n;
 }
 
-struct regex *regex_compile(pbay_str pattern, struct arena *a, const char **why)
+struct regex *regex_compile(pbay_str pattern, struct arena *a, size_t *work,
+                            const char **why)
 {
     struct regex *r = arena_alloc(a, sizeof(*r));
     struct rx_step code[REGEX_STEPS];
     struct rx_class *classes[CLASSES];
-    struct maker m = {.r = r, .a = a, .p = pattern.p};
+    struct maker m = {.r = r, .a = a, .p = pattern.p, .work = work};
 
     *why = "there is no memory for it";
     if (!r)

@@ -17,8 +17,10 @@
 
 struct regex;
 
-/* In the arena.  NULL and what is wrong with it: fixed text. */
-struct regex *regex_compile(pbay_str pattern, struct arena *a,
+/* In the arena.  NULL and what is wrong with it: fixed text.  *work: how many
+ * pieces may be read, each again for each time that a count wants it; what
+ * remains of it is left. */
+struct regex *regex_compile(pbay_str pattern, struct arena *a, size_t *work,
                             const char **why);
 /* 1, 0, or -1: *budget, which counts single steps, is used up.  Not from two
  * threads at once. */

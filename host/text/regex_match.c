@@ -101,6 +101,14 @@ static bool takes(const struct regex *r, const struct rx_step *s, uint32_t c)
     return k->not ;
 }
 
+static bool pay(uint64_t *budget, size_t cost)
+{
+    bool can = *budget >= cost;
+
+    *budget -= can ? cost : *budget;
+    return can;
+}
+
 int regex_match(struct regex *r, pbay_str text, uint64_t *budget)
 {
     bool match = false;
@@ -113,10 +121,11 @@ int regex_match(struct regex *r, pbay_str text, uint64_t *budget)
         struct rx_list swap;
 
         cost += add(r, &r->now, 0, text, i, &match);
-        if (match)
-            return 1;
-        if (i == text.n)
-            return 0;
+        if (!pay(budget, cost))
+            return -1;
+        if (match || i == text.n)
+            return match;
+        cost = 0;
         n = str_utf8(str_n(text.p + i, text.n - i), &c);
         i += n ? n : 1;
         r->next.n = 0;
@@ -126,11 +135,10 @@ int regex_match(struct regex *r, pbay_str text, uint64_t *budget)
             if (takes(r, &r->code[at], c))
                 cost += add(r, &r->next, at + 1, text, i, &match);
         }
+        if (!pay(budget, cost))
+            return -1;
         if (match)
             return 1;
-        if (*budget < cost)
-            return -1;
-        *budget -= cost;
         swap = r->now;
         r->now = r->next;
         r->next = swap;

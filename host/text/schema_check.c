@@ -67,6 +67,14 @@ static bool spend(struct check *c, uint64_t steps)
     return !c->gave_up;
 }
 
+/* Besides the steps that are counted one by one: what goes through a text costs
+ * by its length, for a schema can have the same one looked at again and again.
+ */
+static bool spend_text(struct check *c, size_t n)
+{
+    return spend(c, 1 + n / 64);
+}
+
 /* Without a word about why not. */
 static bool would(struct check *c, const struct node *n, const struct jv *v,
                   const struct place *at)
@@ -115,20 +123,31 @@ static bool type_fault(struct check *c, unsigned want, const struct place *at)
     return fault(c, at, "must be of the type %s", list);
 }
 
+/* No comparison goes further than the shorter one. */
+static bool equal(struct check *c, const struct jv *a, const struct jv *b)
+{
+    size_t n = a->text.n < b->text.n ? a->text.n : b->text.n;
+
+    return spend_text(c, n) && jv_compare(a, b) == 0;
+}
+
 static bool check_values(struct check *c, const struct node *n,
                          const struct jv *v, const struct place *at)
 {
     const struct jv *e = n->one_of_these;
     bool found = !e;
 
+    /* All that is asked of a number goes by its digits. */
+    if (v->type == 'n' && !spend(c, v->text.n / 16))
+        return false;
     if (n->types && !(n->types & type_of(v)))
         return type_fault(c, n->types, at);
-    for (size_t i = 0; e && i < e->n && !found; i++)
-        found = spend(c, 1) && jv_compare(&e->at[i].v, v) == 0;
+    for (size_t i = 0; e && i < e->n && !found && !c->gave_up; i++)
+        found = equal(c, &e->at[i].v, v);
     if (!found)
         return fault(c, at, "must be one of %.*s",
                      STR_ARG(str_head(e->text, 300)));
-    if (n->constant && jv_compare(n->constant, v) != 0) {
+    if (n->constant && !equal(c, n->constant, v)) {
         const char *quote = n->constant->type == 's' ? "\"" : "";
         return fault(c, at, "must be %s%.*s%s", quote,
                      STR_ARG(str_head(n->constant->text, 300)), quote);
@@ -153,14 +172,17 @@ static bool check_number(struct check *c, const struct node *n,
         int is;
         if (!rules[i].limit)
             continue;
+        if (!spend(c, (v->text.n + rules[i].limit->text.n) / 16))
+            return false;
         y = num_read(rules[i].limit->text);
         is = num_compare(&x, &y);
         if (is < rules[i].from || is > rules[i].to)
             return fault(c, at, "must be %s %.*s", rules[i].says,
                          STR_ARG(str_head(rules[i].limit->text, 40)));
     }
-    if (!n->multiple)
-        return true;
+    /* A division for each digit. */
+    if (!n->multiple || !spend(c, v->text.n + n->multiple->text.n / 16))
+        return !n->multiple;
     y = num_read(n->multiple->text);
     return num_is_multiple(&x, &y) ||
            fault(c, at, "must be a multiple of %.*s",
@@ -175,6 +197,8 @@ static bool counted(struct check *c, size_t is, const struct jv *min,
     uint64_t from = 0, to = UINT64_MAX;
     struct num x;
 
+    if (!spend(c, ((min ? min->text.n : 0) + (max ? max->text.n : 0)) / 16))
+        return false;
     if (min) {
         x = num_read(min->text);
         num_count(&x, &from);
@@ -216,8 +240,9 @@ static bool check_string(struct check *c, const struct node *n,
     const struct jv *p;
 
     if ((n->min_length || n->max_length) &&
-        !counted(c, characters(v->text), n->min_length, n->max_length,
-                 "characters", at))
+        !(spend_text(c, v->text.n) &&
+          counted(c, characters(v->text), n->min_length, n->max_length,
+                  "characters", at)))
         return false;
     if (!n->pattern || matches(c, n->pattern, v->text))
         return true;
@@ -238,11 +263,16 @@ static int order(const void *a, const void *b)
 static bool check_unique(struct check *c, const struct jv *v,
                          const struct place *at)
 {
-    const struct jv **sorted = calloc(v->n + 1, sizeof(struct jv *));
+    const struct jv **sorted;
+    size_t rounds = 1;
     bool good = true;
 
-    if (!sorted || !spend(c, 4 * v->n)) {
-        free(sorted);
+    while ((size_t)1 << rounds < v->n)
+        rounds++;
+    if (!spend(c, 4 * v->n + v->text.n / 128 * rounds))
+        return false;
+    sorted = calloc(v->n + 1, sizeof(struct jv *));
+    if (!sorted) {
         c->gave_up = true;
         return false;
     }
@@ -294,7 +324,8 @@ static bool all_there(struct check *c, const struct jv *names,
 {
     bool good = true;
 
-    for (size_t i = 0; i < names->n && spend(c, 1); i++)
+    for (size_t i = 0; i < names->n && spend_text(c, names->at[i].v.text.n);
+         i++)
         if (!jv_get(v, names->at[i].v.text))
             good = fault(c, at, "lacks the member \"%.*s\"",
                          STR_ARG(str_head(names->at[i].v.text, 100)));
@@ -325,6 +356,8 @@ static bool check_member(struct check *c, const struct node *n,
 
     if (!in.name.p)
         in.name = STR("");
+    if (!spend(c, m->key.n / 64))
+        return false;
     if (s && !conforms(c, s, &m->v, &in))
         good = false;
     for (size_t i = 0; i < n->patterns.n && !c->gave_up; i++) {
@@ -359,11 +392,11 @@ static bool check_object(struct check *c, const struct node *n,
     for (size_t i = 0; i < v->n && !c->gave_up; i++)
         if (!check_member(c, n, &v->at[i], at))
             good = false;
-    for (size_t i = 0; needs && i < needs->n; i++)
+    for (size_t i = 0; needs && i < needs->n && spend(c, 1); i++)
         if (jv_get(v, needs->at[i].key) &&
             !all_there(c, &needs->at[i].v, v, at))
             good = false;
-    for (size_t i = 0; deps->keys && i < deps->keys->n; i++)
+    for (size_t i = 0; deps->keys && i < deps->keys->n && spend(c, 1); i++)
         if (jv_get(v, deps->keys->at[i].key) &&
             !conforms(c, deps->at[i], v, at))
             good = false;

@@ -188,7 +188,7 @@ static struct regex *regex_of(struct making *m, const struct jv *where,
                               pbay_str text)
 {
     const char *why;
-    struct regex *r = regex_compile(text, m->a, &why);
+    struct regex *r = regex_compile(text, m->a, &m->regex_work, &why);
 
     if (!r)
         schema_fail(m, where, "the pattern \"%.*s\" cannot be used: %s",
@@ -393,6 +393,7 @@ static void set(struct making *m, struct node *n, const struct keyword *k,
     case K_ANCHOR:
         if (v->type != 's')
             schema_fail(m, v, "\"%s\" must be a text", k->name);
+        n->anchor = v;
         break;
     case K_DRAFT:
         check_draft(m, v);
@@ -444,7 +445,12 @@ int schema_compile(pbay_str text, struct arena *a, struct schema **out,
 {
     struct schema *s = arena_alloc(a, sizeof(*s));
     struct jv *top = arena_alloc(a, sizeof(*top));
-    struct making m = {.a = a, .top = top, .why = why, .room = room};
+    struct making m = {.a = a,
+                       .top = top,
+                       .why = why,
+                       .room = room,
+                       .regex_work = SCHEMA_REGEX_WORK,
+                       .anchor_work = SCHEMA_ANCHOR_WORK};
     int rc = !s || !top ? -ENOMEM : -E2BIG;
 
     m.last = &m.first;

@@ -56,13 +56,18 @@ struct node {
     struct pattern_map patterns;
     const struct jv *required, *dependent_required, *unique;
 
-    const struct jv *ref_text;
+    const struct jv *ref_text, *anchor;
     struct node *next; /* in the order of making */
 };
 
 struct schema {
     struct node *root;
 };
+
+/* Of all patterns, and of all references by $anchor: what an event loop can do
+ * meanwhile. */
+#define SCHEMA_REGEX_WORK  50000
+#define SCHEMA_ANCHOR_WORK 2000000
 
 /* A schema while it is made. */
 struct making {
@@ -71,6 +76,7 @@ struct making {
     pbay_str id; /* of the whole, may be empty */
     struct node *first, **last;
     size_t n;
+    size_t regex_work, anchor_work; /* left */
     char *why;
     size_t room;
     bool failed;

@@ -75,11 +75,18 @@ static const struct jv *by_pointer(struct making *m, pbay_str path)
     return v;
 }
 
-static const struct jv *by_anchor(const struct making *m, pbay_str name)
+/* NULL: none, or m has failed. */
+static const struct jv *by_anchor(struct making *m, const struct jv *ref,
+                                  pbay_str name)
 {
     for (const struct node *n = m->first; n; n = n->next) {
-        const struct jv *a = jv_get(n->from, STR("$anchor"));
-        if (a && str_eq(a->text, name))
+        if (!m->anchor_work--) {
+            schema_fail(m, ref,
+                        "too many \"$ref\" go by \"$anchor\"; write "
+                        "them as \"#/...\"");
+            return NULL;
+        }
+        if (n->anchor && str_eq(n->anchor->text, name))
             return n->from;
     }
     return NULL;
@@ -108,7 +115,7 @@ static void resolve(struct making *m, struct node *n)
     }
     to = !fragment.n          ? m->top
          : *fragment.p == '/' ? by_pointer(m, fragment)
-                              : by_anchor(m, fragment);
+                              : by_anchor(m, n->ref_text, fragment);
     if (!to)
         schema_fail(m, n->ref_text, "there is nothing at \"$ref\": \"%.*s\"",
                     (int)(ref.n < 80 ? ref.n : 80), ref.n ? ref.p : "");

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fs.h"
 #include "base/limits.h"
@@ -217,6 +218,104 @@ static void check_claims(void)
     }
 }
 
+/* Schemas and values that would keep an event loop for seconds or minutes, if
+ * only steps and not what they look at were counted; spread() makes them. */
+static const struct {
+    const char *what, *schema, *value;
+} costly[] = {
+#define AGAIN(leaf)                                      \
+    "{\"$defs\":{\"a\":" leaf ",\"b\":{\"allOf\":["      \
+    "|400 {\"$ref\":\"#/$defs/a\"},|true]}},\"allOf\":[" \
+    "|400 {\"$ref\":\"#/$defs/b\"},|true]}"
+    {"a long text's length", AGAIN("{\"maxLength\":99999999}"),
+     "\"|900000 x|\""},
+    {"a long constant", AGAIN("{\"const\":\"|120000 x|\"}"), "\"|119999 x|y\""},
+    {"long alternatives", AGAIN("{\"enum\":[\"|120000 x|\",\"|120000 y|\"]}"),
+     "\"|120000 y|\""},
+    {"a long number", AGAIN("{\"maximum\":10}"), "|900000 1|"},
+    {"a long number's type", AGAIN("{\"type\":\"number\"}"), "|900000 1|"},
+    {"a long number's divisor", AGAIN("{\"multipleOf\":7}"), "|900000 7|"},
+    {"long items that differ at their ends", AGAIN("{\"uniqueItems\":true}"),
+     "[\"|400000 x|1\",\"|400000 x|2\"]"},
+    {"a long name", AGAIN("{\"required\":[\"|100000 x|\"]}"),
+     "{\"|100000 x|\":1}"},
+    {"many names that are not there",
+     "{\"items\":{\"dependentRequired\":{|1000 \"n%\":[],|\"n\":[]}}}",
+     "[|24000 {\"a\":1},|1]"},
+    {"many schemas of names that are not there",
+     "{\"items\":{\"dependentSchemas\":{|1000 \"n%\":true,|\"n\":{}}}}",
+     "[|24000 {\"a\":1},|1]"},
+    {"patterns of empty texts", "{\"items\":{\"pattern\":\"(a?){1000}b\"}}",
+     "[|49000 \"\",|1]"},
+    {"patterns that fit at once", "{\"items\":{\"pattern\":\"(a?){1000}\"}}",
+     "[|49000 \"a\",|1]"},
+    {"references by name",
+     "{\"$defs\":{|8000 \"d%\":{\"$ref\":\"#z\"},|\"z\":{\"$anchor\":\"z\"}}}",
+     NULL},
+    {"counts of nothing", "{\"pattern\":\"((){1000}){199}\"}", NULL},
+    {"patterns without end",
+     "{\"patternProperties\":{|9000 \"(a?){999}%\":true,|\"a\":true}}", NULL},
+#undef AGAIN
+};
+
+/* "|N TEXT|" is TEXT N times, with "%" as the count. */
+static void spread(struct buf *to, const char *form)
+{
+    while (*form) {
+        const char *end, *text;
+        unsigned long n;
+        if (*form != '|') {
+            buf_printf(to, "%c", *form++);
+            continue;
+        }
+        n = strtoul(form + 1, (char **)(uintptr_t)&text, 10);
+        end = strchr(++text, '|');
+        for (unsigned long i = 0; i < n; i++)
+            for (const char *p = text; p < end; p++)
+                if (*p == '%')
+                    buf_printf(to, "%lu", i);
+                else
+                    buf_add(to, str_n(p, 1));
+        form = end + 1;
+    }
+}
+
+/* Each gives up, or is refused, in next to no time. */
+static void check_costs(void)
+{
+    for (size_t i = 0; i < sizeof(costly) / sizeof(*costly); i++) {
+        enum schema_result is = SCHEMA_UNKNOWN;
+        clock_t start = clock();
+        char why[512] = "";
+        struct schema *s;
+        struct arena a;
+        struct buf faults, schema, value;
+        bool made;
+
+        arena_init(&a, LIM_MIB(16));
+        buf_init(&faults, LIM_KIB(64));
+        buf_init(&schema, SCHEMA_BYTES);
+        buf_init(&value, SCHEMA_VALUE);
+        spread(&schema, costly[i].schema);
+        spread(&value, costly[i].value ? costly[i].value : "1");
+        start = clock();
+        made = schema_compile(buf_str(&schema), &a, &s, why, sizeof(why)) == 0;
+        if (made)
+            is = schema_check(s, buf_str(&value), &faults);
+        start = clock() - start;
+        if (made != (costly[i].value != NULL) || is != SCHEMA_UNKNOWN ||
+            start > 3 * CLOCKS_PER_SEC) {
+            printf("%s: %s, %d after %.2f s of CPU\n", costly[i].what,
+                   made ? "made" : why, is, (double)start / CLOCKS_PER_SEC);
+            wrong++;
+        }
+        buf_done(&value);
+        buf_done(&schema);
+        buf_done(&faults);
+        arena_done(&a);
+    }
+}
+
 /* The reference names every keyword, as code. */
 static void check_reference(void)
 {
@@ -245,6 +344,7 @@ int main(void)
 {
     check_reference();
     check_claims();
+    check_costs();
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         run_file(&files[i]);
     printf("%zu files, %u groups, %u tests passed, %u groups refused by name, "
