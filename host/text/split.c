@@ -53,58 +53,53 @@ static bool sentence_ends(pbay_str s, size_t i)
     return false;
 }
 
-/* The next place behind `from` where this kind of unit ends, white space that
- * follows included. */
-static size_t unit_end(pbay_str s, size_t from, enum place kind)
+/* The best kind of unit that ends in front of i, white space up to `behind`
+ * following. */
+static enum place ends_at(pbay_str s, size_t i, size_t behind)
 {
-    size_t i = from;
+    unsigned lines = newlines(s, i, behind);
 
-    while (i < s.n) {
-        size_t behind, n = str_utf8(str_n(s.p + i, s.n - i), NULL);
-
-        i += n ? n : 1;
-        if (kind == CHARACTER)
-            return i;
-        behind = spaces(s, i);
-        if (kind == SENTENCE && sentence_ends(s, i))
-            return behind;
-        if (behind == i)
-            continue;
-        if (kind == WORD || (kind == LINE && newlines(s, i, behind)) ||
-            (kind == PARAGRAPH && newlines(s, i, behind) > 1))
-            return behind;
-        if (kind != SENTENCE)
-            i = behind;
-    }
-    return s.n;
+    return behind == s.n || lines > 1 ? PARAGRAPH
+           : lines                    ? LINE
+           : sentence_ends(s, i)      ? SENTENCE
+           : behind > i               ? WORD
+                                      : CHARACTER;
 }
 
-/* The longest run of whole units within the bound; 0: not even one is. */
-static size_t run_of(pbay_str s, enum place kind, uint64_t tokens)
-{
-    struct tokens t;
-    size_t good = 0, end;
+/* Inside a word it is asked after so many bytes whether there is room for it:
+ * where it may have to be cut, and where it only has to be left. */
+#define FINE   16
+#define STRIDE 256
 
-    tokens_init(&t);
-    while (good < s.n) {
-        end = unit_end(s, good, kind);
-        tokens_add(&t, str_n(s.p + good, end - good));
-        if (tokens_sum(&t) > tokens)
-            break;
-        good = end;
-    }
-    return good;
-}
-
+/* The longest run of whole units of the best kind of which one is within the
+ * bound.  One way through the text, not further than the bound: a text is
+ * walked over a few times in all, however it is made. */
 static size_t cut(pbay_str s, uint64_t tokens)
 {
-    for (enum place kind = PARAGRAPH; kind < CHARACTER; kind++) {
-        size_t n = run_of(s, kind, tokens);
-        if (n)
-            return n;
+    size_t best[CHARACTER + 1] = {0}, counted = 0, first = 0, n;
+    struct tokens t;
+
+    tokens_init(&t);
+    for (size_t i = 0, behind; i < s.n; i = behind) {
+        enum place kind;
+        n = str_utf8(str_n(s.p + i, s.n - i), NULL);
+        i += n ? n : 1;
+        first = first ? first : i;
+        behind = spaces(s, i);
+        kind = ends_at(s, i, behind);
+        if (kind == CHARACTER && i - counted < (best[WORD] ? STRIDE : FINE))
+            continue;
+        tokens_add(&t, str_n(s.p + counted, i - counted));
+        if (tokens_sum(&t) > tokens)
+            break;
+        for (int k = (int)kind; k <= CHARACTER; k++)
+            best[k] = behind;
+        tokens_add(&t, str_n(s.p + i, behind - i));
+        counted = behind;
     }
-    size_t n = run_of(s, CHARACTER, tokens);
-    return n ? n : unit_end(s, 0, CHARACTER);
+    for (n = PARAGRAPH; n < CHARACTER && !best[n];)
+        n++;
+    return best[n] ? best[n] : first;
 }
 
 pbay_str text_visible(pbay_str s)

@@ -136,6 +136,11 @@ tests_unit_test_resolver_SOURCES = \
 tests_unit_test_resolver_CFLAGS = $(unit_cflags)
 tests_unit_test_resolver_LDADD = $(unit_ldadd)
 
+# host/text
+unit_tests += tests/unit/test_split
+tests_unit_test_split_CFLAGS = $(unit_cflags)
+tests_unit_test_split_LDADD = $(unit_ldadd)
+
 # host/config
 unit_tests += tests/unit/test_config
 tests_unit_test_config_SOURCES = \
