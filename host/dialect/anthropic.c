@@ -56,11 +56,13 @@ static void follow(struct dialog *x, pbay_str raw)
         an_follow(x->place, raw);
 }
 
-static int resume(struct dialog *x, void *r, pbay_str id, pbay_str model)
+static int resume(struct dialog *x, void *r, pbay_str id, pbay_str model,
+                  struct buf *out)
 {
-    (void)id; /* message_start has been passed, with both */
-    (void)model;
-    return x->place ? an_render_resume(r, x->place) : -1;
+    const struct an_place *at = x->place;
+
+    return at && at->begun ? an_render_resume(r, at)
+                           : an_render_begin(r, id, model, out);
 }
 
 static int broken(struct dialog *x, const struct err *e, struct buf *out)
@@ -91,7 +93,7 @@ const struct chat_form an_form = {
 
 /* --- requests ------------------------------------------------------------ */
 
-/* Into the request's arena, once: every target that needs it gets the same. */
+/* Into the request's arena. */
 static int translate(void *arg, struct call_body *out, struct err *e)
 {
     struct dialog *x = arg;

@@ -1,34 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Which block of a passed Anthropic stream is open: looked for only where the
- * stream may have to be gone on with, and without reading anything else. */
+/* Which block of a passed Anthropic stream is open; without reading anything
+ * else of it. */
 #include <string.h>
 
 #include "base/str.h"
-#include "dialect/anthropic_out.h"
+#include "dialect/follow.h"
 #include <patchbay/json.h>
 
-/* The data of the event whose name ends before `rest`. */
-static pbay_str data_of(pbay_str rest)
+#define BLOCKS_MAX 100000
+
+/* Only these events do; in a text their names may stand as well. */
+static bool concerns(pbay_str s)
 {
-    while (rest.n) {
-        pbay_str line = str_cut(&rest, '\n');
-        if (line.n && line.p[line.n - 1] == '\r')
-            line.n--;
-        if (str_starts(line, "data:"))
-            return str_trim(str_n(line.p + 5, line.n - 5));
-        if (!line.n)
-            break;
-    }
-    return STR_NONE;
+    return s.n && (memmem(s.p, s.n, "content_block_st", 16) ||
+                   memmem(s.p, s.n, "message_delta", 13));
 }
 
-static void begun(struct an_place *at, pbay_str data)
+static void block_begun(struct an_place *at, pbay_str data)
 {
     pbay_str type = pbay_json_get(pbay_json_get(data, "content_block"), "type");
     int64_t index;
 
     if (pbay_json_i64(pbay_json_get(data, "index"), &index) < 0 || index < 0 ||
-        index > 100000) {
+        index > BLOCKS_MAX) {
         at->lost = true;
         return;
     }
@@ -38,33 +32,27 @@ static void begun(struct an_place *at, pbay_str data)
                                                 : AN_OTHER;
 }
 
-/* What follows the next event whose name begins so; false: there is none. */
-static bool next_named(pbay_str *raw, const char *name)
-{
-    pbay_str all = *raw;
-    size_t n = strlen(name);
-    const char *p;
-
-    while (raw->n > n && (p = memmem(raw->p, raw->n, name, n)) != NULL) {
-        *raw = str_n(p + n, raw->n - (size_t)(p + n - raw->p));
-        /* An event's name begins a line; within a text there are no lines. */
-        if (p == all.p || p[-1] == '\n')
-            return true;
-    }
-    return false;
-}
-
 void an_follow(struct an_place *at, pbay_str raw)
 {
-    pbay_str rest = raw;
+    pbay_str data, type;
 
-    /* Nothing can be put behind the reason why the answer stopped. */
-    if (next_named(&rest, "event: message_delta"))
-        at->lost = true;
-    for (rest = raw; next_named(&rest, "event: content_block_st");) {
-        if (str_starts(rest, "op"))
+    if (at->begun && !concerns(raw))
+        return;
+    while ((data = follow_data(&raw)).n) {
+        if (at->begun && !concerns(data))
+            continue;
+        if (pbay_json_check(data, NULL) < 0) {
+            at->lost = true; /* in several lines, say */
+            continue;
+        }
+        type = pbay_json_get(data, "type");
+        if (pbay_json_is(type, "message_start"))
+            at->begun = true;
+        else if (pbay_json_is(type, "content_block_start"))
+            block_begun(at, data);
+        else if (pbay_json_is(type, "content_block_stop"))
             at->open = AN_NONE;
-        else if (str_starts(rest, "art"))
-            begun(at, data_of((str_cut(&rest, '\n'), rest)));
+        else if (pbay_json_is(type, "message_delta"))
+            at->lost = true; /* why it stopped has been said */
     }
 }

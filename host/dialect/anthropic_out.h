@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "dialect/follow.h"
 #include <patchbay/event.h>
 
 struct an_render;
@@ -28,21 +29,7 @@ void an_render_free(struct an_render *r);
  */
 int an_render_begin(struct an_render *r, pbay_str id, pbay_str model,
                     struct buf *out);
-/* Where a passed stream is. */
-enum an_open {
-    AN_NONE,
-    AN_TEXT,
-    AN_THINKING,
-    AN_OTHER
-};
-struct an_place {
-    unsigned blocks;   /* how many have been begun */
-    enum an_open open; /* the last of them */
-    bool lost;         /* that cannot be said */
-};
-/* anthropic_follow.c: bytes of it, whole events. */
-void an_follow(struct an_place *at, pbay_str raw);
-/* In place of an_render_begin(): go on from there.  Below 0: one cannot. */
+/* In place of an_render_begin(): go on from that place.  Below 0: one cannot. */
 int an_render_resume(struct an_render *r, const struct an_place *at);
 /* Appends what an event comes to.  Below 0: it cannot be shown. */
 int an_render_event(struct an_render *r, const pbay_event *ev, struct buf *out);

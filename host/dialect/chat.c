@@ -62,14 +62,22 @@ static void chat_begin(void *arg, const struct call_head *h,
 static bool chat_resume(void *arg, pbay_str id, pbay_str model)
 {
     struct dialog *x = arg;
+    struct buf out;
+    bool ok;
 
     if (!x->pass || !x->head_sent || x->render || x->lost)
         return false;
     x->render = x->form->render_new(x);
-    if (!x->render || x->form->resume(x, x->render, id, model) < 0)
+    if (!x->render)
         return false;
-    x->pass = false;
-    return true;
+    buf_init(&out, LIM_KIB(16));
+    ok = x->form->resume(x, x->render, id, model, &out) >= 0;
+    if (ok) {
+        x->pass = false;
+        dl_write(x, buf_str(&out));
+    }
+    buf_done(&out);
+    return ok;
 }
 
 static void chat_bytes(void *arg, pbay_str raw)

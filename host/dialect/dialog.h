@@ -51,7 +51,8 @@ struct chat_form {
     bool rescue; /* events of several targets make one answer */
     /* In place of begin(): go on with an answer that was passed so far; id and
      * model are those that it has.  NULL: it cannot be gone on with. */
-    int (*resume)(struct dialog *x, void *r, pbay_str id, pbay_str model);
+    int (*resume)(struct dialog *x, void *r, pbay_str id, pbay_str model,
+                  struct buf *out);
 };
 
 /* One client request.  In the request's arena. */
@@ -91,6 +92,7 @@ struct dialog {
     /* The body in canonical form, when it is not: as call_request.translate;
      * arg is the dialog. */
     int (*translate)(void *arg, struct call_body *out, struct err *e);
+    struct call_body canonical; /* what that gave; no text: not yet */
     bool rescue; /* as in call_request, and ... */
     bool (*resume)(void *arg, pbay_str id, pbay_str model);
     void *place; /* what form->passed() knows */

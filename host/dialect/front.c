@@ -282,6 +282,19 @@ static pbay_str any_header(void *arg, const char *name)
     return http_header(x->req->head, name);
 }
 
+/* Every target that needs it gets the same. */
+static int translate_once(void *arg, struct call_body *out, struct err *e)
+{
+    struct dialog *x = arg;
+
+    if (!x->canonical.text.p && x->translate(x, &x->canonical, e) < 0) {
+        x->canonical.text = STR_NONE;
+        return -1;
+    }
+    *out = x->canonical;
+    return 0;
+}
+
 int dl_request(struct dialog *x, struct call_request *r, struct err *e)
 {
     *r = (struct call_request){
@@ -294,7 +307,7 @@ int dl_request(struct dialog *x, struct call_request *r, struct err *e)
         .members = x->members,
         .n_members = x->n_members,
         .key_name = x->key_name,
-        .translate = x->translate,
+        .translate = x->translate ? translate_once : NULL,
         .translate_arg = x,
         .header = any_header,
         .header_arg = x,

@@ -12,6 +12,7 @@ host_sources += \
 	host/dialect/completions_in.c host/dialect/completions_in.h \
 	host/dialect/completions_out.c \
 	host/dialect/counting.c \
+	host/dialect/follow.c host/dialect/follow.h \
 	host/dialect/dialect.h host/dialect/front.c \
 	host/dialect/dialog.c host/dialect/dialog.h \
 	host/dialect/anthropic.c host/dialect/anthropic.h \
@@ -39,6 +40,7 @@ host_sources += \
 	host/dialect/ollama_manage.c host/dialect/ollama_models.c \
 	host/dialect/ollama_out.c host/dialect/ollama_out.h \
 	host/dialect/openai.c host/dialect/openai.h \
+	host/dialect/openai_follow.c \
 	host/dialect/openai_body.c host/dialect/openai_items.c \
 	host/dialect/openai_models.c host/dialect/openai_moderate.c host/dialect/openai_render.c
 

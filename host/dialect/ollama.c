@@ -20,13 +20,27 @@ static size_t error_json(const struct dialog *x, const struct err *e, char *dst,
     return ol_error_json(e, dst, room);
 }
 
+/* A provider's last line may lack its end. */
+static void passed(struct dialog *x, pbay_str raw)
+{
+    x->place = raw.n && raw.p[raw.n - 1] != '\n' ? x : NULL;
+}
+
+static int end_line(struct dialog *x, struct buf *out)
+{
+    if (!x->place)
+        return 0;
+    x->place = NULL;
+    return buf_addc(out, "\n");
+}
+
 static int broken(struct dialog *x, const struct err *e, struct buf *out)
 {
     char body[LIM_KIB(8)];
     size_t n = ol_error_json(e, body, sizeof(body));
 
-    (void)x;
-    return buf_add(out, str_n(body, n)) | buf_addc(out, "\n");
+    return end_line(x, out) | buf_add(out, str_n(body, n)) |
+           buf_addc(out, "\n");
 }
 
 static void *render_new(struct dialog *x)
@@ -59,11 +73,11 @@ static int end(void *r, const pbay_usage *usage, struct buf *out)
 }
 
 /* Each line stands for itself. */
-static int resume(struct dialog *x, void *r, pbay_str id, pbay_str model)
+static int resume(struct dialog *x, void *r, pbay_str id, pbay_str model,
+                  struct buf *out)
 {
-    (void)x;
     (void)id;
-    return ol_render_begin(r, model);
+    return ol_render_begin(r, model) | end_line(x, out);
 }
 
 const struct chat_form ol_chat_form = {
@@ -80,6 +94,7 @@ const struct chat_form ol_chat_form = {
     .event = event,
     .end = end,
     .rescue = true,
+    .passed = passed,
     .resume = resume,
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "dialect/follow.h"
 #include "dialect/openai.h"
 #include <patchbay/json.h>
 
@@ -138,18 +139,30 @@ static struct choice *choice_at(struct oa_render *r, uint32_t i)
     return &r->choices[i];
 }
 
-/* The role has been sent.  The time in later pieces is ours. */
-static int render_resume(struct dialog *x, void *arg, pbay_str id,
-                         pbay_str model)
+static void passed(struct dialog *x, pbay_str raw)
 {
+    if (!x->resume)
+        return;
+    if (!x->place)
+        x->place = arena_alloc(&x->req->arena, sizeof(struct oa_place));
+    if (x->place)
+        oa_follow(x->place, raw);
+}
+
+/* Each piece has the same id, model and time. */
+static int render_resume(struct dialog *x, void *arg, pbay_str id,
+                         pbay_str model, struct buf *out)
+{
+    const struct oa_place *at = x->place;
     struct oa_render *r = arg;
     struct choice *c = choice_at(r, 0);
 
-    (void)x;
-    if (!c)
+    if (!c || (at && at->ended) || id.n >= sizeof(r->id) || model.n >= sizeof(r->model))
         return -1;
-    c->role_sent = true;
-    return render_begin(r, id, model, NULL);
+    c->role_sent = at && at->begun;
+    if (at && at->created)
+        r->created = at->created;
+    return render_begin(r, id, model, out);
 }
 
 static struct tool *tool_at(struct choice *c, uint32_t i)
@@ -549,5 +562,6 @@ const struct chat_form oa_form = {
     .event = render_event,
     .end = render_end,
     .rescue = true,
+    .passed = passed,
     .resume = render_resume,
 };
