@@ -47,19 +47,32 @@ void account_route(const char *route, const struct target *t, bool ok,
         results_add(route, t->instance->name, t->model, &took);
 }
 
+static void put_cost(pbay_usage *u, int64_t cost)
+{
+    u->cost_nano = cost;
+    u->known |= PBAY_U_COST;
+    strcpy(u->currency, "USD");
+}
+
+bool account_cost(const struct target *t, pbay_usage *u, struct clock *clock)
+{
+    int64_t cost = pricing_cost(t->instance, t->model, u, clock_wall(clock));
+
+    if (cost != COST_UNKNOWN)
+        put_cost(u, cost);
+    return cost != COST_UNKNOWN;
+}
+
 void account_price(const struct manager *m, struct call_report *r)
 {
     const struct instance *in = snapshot_find(m->current, str_c(r->provider));
     int64_t cost = COST_UNKNOWN;
 
-    if (in && r->usage.known && !(r->usage.known & PBAY_U_COST))
+    if (in && r->usage.known && !(r->usage.known & PBAY_U_COST) && !r->unpriced)
         cost =
             pricing_cost(in, r->model, &r->usage, clock_wall(m->loop->clock));
-    if (cost == COST_UNKNOWN)
-        return;
-    r->usage.cost_nano = cost;
-    r->usage.known |= PBAY_U_COST;
-    strcpy(r->usage.currency, "USD");
+    if (cost != COST_UNKNOWN)
+        put_cost(&r->usage, cost);
 }
 
 void account_pace(const struct target *t, int64_t first_ms, int64_t total_ms,

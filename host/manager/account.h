@@ -23,6 +23,9 @@ void account_usage(struct instance_stats *st, const struct target *t,
 void account_route(const char *route, const struct target *t, bool ok,
                    const struct call_report *r, int64_t before,
                    struct clock *clock);
+/* What that use of a target cost, added where its provider has not said it.
+ * False: nobody knows. */
+bool account_cost(const struct target *t, pbay_usage *u, struct clock *clock);
 /* What a call cost, added to its usage where its provider has not said it;
  * nothing where nobody knows. */
 void account_price(const struct manager *m, struct call_report *r);

@@ -471,6 +471,11 @@ void attempt_head(const attempt *a, struct call_head *out)
     };
 }
 
+uint64_t attempt_record(const attempt *a)
+{
+    return a->records;
+}
+
 pbay_str attempt_error_body(const attempt *a)
 {
     return (a->req.flags & PBAY_RQ_PASS) ? a->error_body : STR_NONE;

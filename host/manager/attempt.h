@@ -17,6 +17,9 @@ struct attempt_ops {
     void (*event)(void *arg, const pbay_event *ev);
     /* Pass-through: a run of whole records. */
     void (*bytes)(void *arg, pbay_str raw);
+    /* Pass-through: the bytes of the record that is being told are not handed
+     * on. */
+    void (*withheld)(void *arg);
     /* Last callback; e NULL: complete.  The attempt lives until
      * attempt_free(), so that its head and error body can still be read. */
     void (*end)(void *arg, const struct err *e);
@@ -36,6 +39,8 @@ void attempt_pause(attempt *a, bool on);
 /* After `head`: does the reply pass through, and how did it begin? */
 bool attempt_passes(const attempt *a);
 void attempt_head(const attempt *a, struct call_head *out);
+/* Which record of the reply is being told, from 1. */
+uint64_t attempt_record(const attempt *a);
 /* A provider's own error body, if the error class lets it through. */
 pbay_str attempt_error_body(const attempt *a);
 

@@ -93,6 +93,7 @@ static int on_record(void *arg, pbay_str event, pbay_str data, pbay_str raw)
     if (a->saw_end)
         return 0; /* nothing of the reply follows its end mark */
     at_heard(a);
+    a->records++;
     t = codec_enter(a);
     rc = a->codec->feed(a->inst->inst, a->state, a, &rec);
     a->no_memory |= rc == PBAY_NOMEM;
@@ -101,6 +102,8 @@ static int on_record(void *arg, pbay_str event, pbay_str data, pbay_str raw)
         return 1;
     if (a->head.status >= 400)
         a->error_body = arena_dup(&a->arena, data);
+    if (a->reply_pass && (at_gone_wrong(a) || rc < 0 || rc == PBAY_DROP))
+        a->ops->withheld(a->arg);
     if (at_gone_wrong(a) || rc < 0) {
         a->broken = true;
         return 1;
@@ -476,8 +479,8 @@ void at_exchange_begin(attempt *a)
                     : "the request could not be put to this provider");
         return;
     }
-    if (exchange_prepare(a->inst, at_where(a), &a->x, &a->arena, &tr,
-                         &why) < 0) {
+    if (exchange_prepare(a->inst, at_where(a), &a->x, &a->arena, &tr, &why) <
+        0) {
         at_fail(a, ERR_INTERNAL, why);
         return;
     }
@@ -496,9 +499,9 @@ void at_exchange_begin(attempt *a)
     timer_set(&a->timer, a->m->loop->clock,
               at_least(a->inst->cfg->timeouts.first_ms, a->x.first_byte_ms),
               at_on_timer, a);
-    a->tx = tx_start(a->m->transport,
-                     a->use ? &at_where(a)->tx : &a->inst->cfg->tx, &tr,
-                     &codec_tx_ops, a);
+    a->tx =
+        tx_start(a->m->transport, a->use ? &at_where(a)->tx : &a->inst->cfg->tx,
+                 &tr, &codec_tx_ops, a);
     if (!a->tx)
         at_fail(a, ERR_INTERNAL, "out of memory");
     else if (a->paused)

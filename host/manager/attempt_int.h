@@ -47,6 +47,7 @@ struct pbay_call {
     bool framed, saw_end, broken, has_head, reply_pass;
     bool no_memory; /* a callback said so */
     unsigned stops;
+    uint64_t records; /* that have come */
     pbay_head head;
     pbay_str content_type, error_body;
     pbay_kv passed[PASSED_MAX];

@@ -84,12 +84,13 @@ void ca_finish(struct call *c, const struct err *e)
     c->report.total_ms = ca_elapsed(c);
     account_bump(e ? &st->failed : &st->ok, 1);
     account_bump(&st->active, (uint64_t)-1);
+    rescue_fill(c->rescue, &c->report.usage);
     ca_count_usage(c);
     ca_count_route(c, !e);
     if (!e)
         ca_count_pace(c);
     guard_total(c->guard, &c->report.usage);
-    rescue_total(c->rescue, &c->report.usage);
+    c->report.unpriced = !rescue_total(c->rescue, c->at, &c->report.usage);
     ca_log_end(c, e);
     if (!c->cancelled)
         c->sink->end(c->arg, e, &c->report);
@@ -211,7 +212,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     }
     c->req.took_models = c->plan.took_models;
     if (!c->guard && c->snap->cfg->rescue)
-        c->rescue = rescue_new(&c->req, &c->plan);
+        c->rescue = rescue_new(m, &c->req, &c->plan);
     if (c->rescue && c->req.resume)
         c->req.watch |= RESCUE_EVENTS;
     retry_earn(&m->retry, c->snap->cfg->retry_budget);
@@ -246,6 +247,7 @@ void call_cancel(struct call *c)
         ca_settle_health(c, NULL, true);
         c->report.total_ms = ca_elapsed(c);
         if (c->report.attempts) {
+            ca_count_usage(c); /* until now */
             account_bump(&ca_stats(c)->cancelled, 1);
             account_bump(&ca_stats(c)->active, (uint64_t)-1);
         }

@@ -4,9 +4,9 @@
  *
  * A call belongs to one loop and is used on that loop's thread only.  It holds
  * a reference on the snapshot it started with until it ends, so that providers
- * can be replaced under it.  call_next.c decides by the error table (base/error)
- * what follows a failed attempt; attempt.c runs one exchange with one target
- * and knows nothing of others.
+ * can be replaced under it.  call_next.c decides by the error table
+ * (base/error) what follows a failed attempt; attempt.c runs one exchange with
+ * one target and knows nothing of others.
  *
  * Nothing reaches the sink before the first content of the answer: what came
  * before is held (LIM_PRELUDE, LIM_PRELUDE_MS), so that a failure until then is
@@ -145,8 +145,10 @@ struct call_report {
     const char *reason; /* the routing rule */
     const char *route;  /* the route's name; NULL: none */
     unsigned attempts;
-    int64_t first_ms, total_ms;          /* first_ms -1: nothing came */
-    pbay_usage usage;                    /* known == 0: not reported */
+    int64_t first_ms, total_ms; /* first_ms -1: nothing came */
+    pbay_usage usage;           /* known == 0: not reported */
+    bool unpriced; /* a part of it was another target's, whose price nobody
+                    * knows */
     const struct call_warning *warnings; /* of the attempt that answered, those
                                           * that came before the answer began */
 };

@@ -73,6 +73,8 @@ static void on_event(void *arg, const pbay_event *ev)
         goto out; /* this attempt has been given up */
     if (c->guard)
         guard_event(c->guard, ev);
+    if (c->rescue && attempt_passes(c->attempt))
+        rescue_record(c->rescue, attempt_record(c->attempt));
     switch (ev->type) {
     case PBAY_EV_BEGIN:
         keep_begin(c, ev);
@@ -130,8 +132,16 @@ static void on_bytes(void *arg, pbay_str raw)
     ca_leave(c);
 }
 
-static const struct attempt_ops attempt_callbacks = {on_head, on_event,
-                                                     on_bytes, ca_on_end};
+static void on_withheld(void *arg)
+{
+    struct call *c = arg;
+
+    if (c->rescue && !c->retry)
+        rescue_withheld(c->rescue, attempt_record(c->attempt));
+}
+
+static const struct attempt_ops attempt_callbacks = {
+    on_head, on_event, on_bytes, on_withheld, ca_on_end};
 
 /* --- their life ---------------------------------------------------------- */
 

@@ -134,11 +134,14 @@ static bool rescued(struct call *c, const struct err *e)
         (attempt_passes(c->attempt) && !c->req.resume) ||
         !rescue_next(c->rescue, c->at, e, &c->report.usage, &next))
         return false;
-    ca_count_usage(c);
     if (!resumes(c)) {
+        ca_count_usage(c);
         memset(&c->report.usage, 0, sizeof(c->report.usage)); /* is counted */
         return false;
     }
+    if (c->cancelled) /* by what it was shown of that */
+        return true;
+    ca_count_usage(c);
     if (e)
         ca_log_end(c, e);
     t = &c->plan.targets[next];

@@ -40,6 +40,7 @@ host_sources += \
 	host/manager/report.c \
 	host/manager/request.c \
 	host/manager/rescue.c host/manager/rescue.h \
+	host/manager/rescue_ask.c host/manager/rescue_int.h \
 	host/manager/results.c \
 	host/manager/results.h \
 	host/manager/retry.c host/manager/retry.h \

@@ -1,56 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /* Following an answer, and choosing who goes on with it; see rescue.h. */
-#include "manager/rescue.h"
+#include "manager/rescue_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/limits.h"
 #include "base/str.h"
-#include "base/tokens.h"
+#include "manager/account.h"
 #include "manager/usage.h"
 #include <patchbay/json.h>
 
-struct rescue {
-    const struct call_request *ask; /* the call's */
-    const struct plan *plan;
-    struct buf sent; /* the text that the client has */
-    bool off;        /* what it has cannot be gone on with */
-
-    /* the attempt under way */
-    size_t from;  /* what it has added to `sent` begins here */
-    size_t match; /* up to here, `sent` is what it repeats ... */
-    size_t until; /* ... which it has to do up to here */
-    bool active, goes_on;
-    bool answered;     /* it has said something */
-    bool block_hidden; /* a sealed block was kept back */
-
-    /* all of them */
-    size_t broken;                 /* the target that broke first */
-    uint32_t continued, restarted; /* bits of targets asked in that way */
-    struct err first;
-    pbay_usage used;
-    struct call_request again;
-    struct buf body;
-    pbay_kv *members;
-};
-
 _Static_assert(PLAN_MAX <= 32, "a bit for each target");
 
-struct rescue *rescue_new(const struct call_request *r, const struct plan *p)
+/* Does it ask for one answer, and of nothing but words?  Sounds and pictures
+ * are no events of a passed stream. */
+static bool one_of_words(const struct call_request *r)
+{
+    pbay_str n = pbay_json_find(r->members, r->n_members, "n");
+    pbay_str kinds = pbay_json_find(r->members, r->n_members, "modalities");
+    pbay_str kind;
+    size_t pos = 0;
+    int64_t choices;
+
+    if (pbay_json_i64(n, &choices) == 0 && choices > 1)
+        return false;
+    while (pbay_json_next(kinds, &pos, NULL, &kind) > 0)
+        if (!pbay_json_is(kind, "text"))
+            return false;
+    return true;
+}
+
+struct rescue *rescue_new(const struct manager *m, const struct call_request *r,
+                          const struct plan *p)
 {
     struct rescue *s;
 
-    if (!r->rescue || r->op != PBAY_OP_CHAT || !r->stream || p->n < 2)
+    if (!r->rescue || r->op != PBAY_OP_CHAT || !r->stream || p->n < 2 ||
+        !one_of_words(r))
         return NULL;
     s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
+    s->m = m;
     s->ask = r;
     s->plan = p;
     buf_init(&s->sent, RESCUE_MAX);
-    buf_init(&s->body, LIM_HTTP_BODY * 2);
+    for (int i = 0; i < 2; i++)
+        buf_init(&s->bodies[i].text, LIM_HTTP_BODY * 2);
     return s;
 }
 
@@ -59,8 +56,10 @@ void rescue_free(struct rescue *s)
     if (!s)
         return;
     buf_done(&s->sent);
-    buf_done(&s->body);
-    free(s->members);
+    for (int i = 0; i < 2; i++) {
+        buf_done(&s->bodies[i].text);
+        free(s->bodies[i].members);
+    }
     free(s);
 }
 
@@ -71,15 +70,17 @@ static void give_up(struct rescue *s)
     s->off = true;
     buf_done(&s->sent);
     buf_init(&s->sent, RESCUE_MAX);
-    s->from = s->match = s->until = 0;
+    s->match = s->until = s->shown_to = s->record_from = 0;
 }
 
+/* Does it still have to say what the client has?  White space that was cut off
+ * is no more than skipped. */
 static bool repeating(const struct rescue *s)
 {
-    return s->active && s->match < s->until;
+    return s->active && !s->goes_on && s->match < s->until;
 }
 
-/* How much of `text` repeats what was sent and is still to be matched. */
+/* How much of `text` the client has. */
 static size_t repeated(const struct rescue *s, pbay_str text)
 {
     const char *sent = buf_str(&s->sent).p + s->match;
@@ -96,14 +97,12 @@ static enum rescue_say on_text(struct rescue *s, const pbay_event **ev,
     pbay_str text = (*ev)->text;
     size_t n;
 
-    if (repeating(s)) {
+    if (s->active && s->match < s->until) {
         n = repeated(s, text);
         s->match += n;
         if (n == text.n)
             return RESCUE_KEEP;
-        /* White space that a provider wants no turn to end with was cut off;
-         * whoever goes on without it says nothing wrong. */
-        if (s->match < s->until && !s->goes_on)
+        if (repeating(s))
             return RESCUE_WRONG;
         s->match = s->until;
         *room = **ev;
@@ -117,18 +116,25 @@ static enum rescue_say on_text(struct rescue *s, const pbay_event **ev,
     return RESCUE_SHOW;
 }
 
+/* Something else than text, behind which the answer cannot be gone on with. */
+static enum rescue_say on_other(struct rescue *s)
+{
+    if (repeating(s))
+        return RESCUE_WRONG;
+    give_up(s);
+    return RESCUE_SHOW;
+}
+
 enum rescue_say rescue_event(struct rescue *s, const pbay_event **ev,
                              pbay_event *room)
 {
     if ((*ev)->type == PBAY_EV_CONTENT)
         return RESCUE_SHOW;
     s->answered = true;
-    if ((*ev)->choice) {
-        if (repeating(s))
-            return RESCUE_WRONG;
-        give_up(s);
-        return RESCUE_SHOW;
-    }
+    if (s->active && (*ev)->type != PBAY_EV_STOP)
+        tokens_add(&s->said, (*ev)->text);
+    if ((*ev)->choice)
+        return on_other(s);
     switch ((*ev)->type) {
     case PBAY_EV_TEXT:
         return on_text(s, ev, room);
@@ -139,156 +145,32 @@ enum rescue_say rescue_event(struct rescue *s, const pbay_event **ev,
                                                          : RESCUE_SHOW;
     case PBAY_EV_BLOCK:
         if (!repeating(s))
-            break;
+            return on_other(s);
         s->block_hidden = true;
         return RESCUE_KEEP;
     case PBAY_EV_CALL:
         /* A call may need the block that was sealed before it. */
-        if (repeating(s) || s->block_hidden)
-            return RESCUE_WRONG;
-        break;
+        return s->block_hidden ? RESCUE_WRONG : on_other(s);
     default: /* a refusal, the stop */
-        if (repeating(s) && !s->goes_on)
-            return RESCUE_WRONG;
+        return on_other(s);
     }
-    give_up(s);
-    return RESCUE_SHOW;
 }
 
-/* --- what to ask --------------------------------------------------------- */
-
-/* The request's canonical form, for which the dialect keeps one copy. */
-static int canonical(const struct rescue *s, struct call_body *body)
+void rescue_record(struct rescue *s, uint64_t number)
 {
-    const struct call_request *r = s->ask;
-    struct err e;
-
-    *body = (struct call_body){r->body, r->members, r->n_members};
-    err_clear(&e);
-    return r->translate ? r->translate(r->translate_arg, body, &e) : 0;
+    if (s->record == number)
+        return;
+    s->record = number;
+    s->record_from = s->sent.n;
 }
 
-static pbay_str without_space(pbay_str s)
+void rescue_withheld(struct rescue *s, uint64_t number)
 {
-    while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
-        s.n--;
-    return s;
+    if (s->record == number && s->record_from < s->sent.n)
+        s->sent.n = s->record_from;
 }
 
-/* The messages without their closing bracket, and one more.  An answer that
- * the client itself had begun is not begun twice. */
-static int put_messages(struct buf *b, pbay_str list, pbay_str text)
-{
-    size_t n = list.n, pos = 0;
-    pbay_str any, last = STR_NONE;
-    int rc;
-
-    while (pbay_json_next(list, &pos, NULL, &any) > 0)
-        last = any;
-    if (!last.n || pbay_json_is(pbay_json_get(last, "role"), "assistant"))
-        return -1;
-    while (n && list.p[n - 1] != ']')
-        n--;
-    rc = buf_add(b, str_n(list.p, n ? n - 1 : 0));
-    rc |= buf_addc(b, ",{\"role\":\"assistant\",\"content\":");
-    rc |= buf_json(b, text);
-    return rc | buf_addc(b, "}]");
-}
-
-static int put_body(struct buf *b, const struct call_body *body, pbay_str text)
-{
-    int rc = buf_addc(b, "{");
-
-    for (size_t i = 0; i < body->n_members; i++) {
-        const pbay_kv *m = &body->members[i];
-        rc |= buf_addc(b, i ? ",\"" : "\"");
-        rc |= buf_add(b, m->k);
-        rc |= buf_addc(b, "\":");
-        if (str_is(m->k, "messages"))
-            rc |= put_messages(b, m->v, text);
-        else
-            rc |= buf_add(b, m->v);
-    }
-    return rc | buf_addc(b, "}");
-}
-
-static void asks(struct rescue *s, bool goes_on)
-{
-    s->again = *s->ask;
-    s->again.no_pass = true; /* its own beginning is of no use to the client */
-    s->goes_on = goes_on;
-    s->answered = s->block_hidden = false;
-    s->until = s->sent.n;
-    s->match = 0;
-    s->from = goes_on ? s->sent.n : 0;
-}
-
-/* 0, or -1: it cannot be put so. */
-static int ask_to_go_on(struct rescue *s)
-{
-    pbay_str text = without_space(buf_str(&s->sent));
-    pbay_kv found[LIM_MEMBERS];
-    struct call_body body;
-    size_t n;
-
-    buf_reset(&s->body, 0);
-    if (!text.n || canonical(s, &body) < 0 ||
-        put_body(&s->body, &body, text) < 0 ||
-        pbay_json_members(buf_str(&s->body), found, LIM_MEMBERS, &n, NULL) < 0)
-        return -1;
-    free(s->members);
-    s->members = malloc(n * sizeof(*found));
-    if (!s->members)
-        return -1;
-    memcpy(s->members, found, n * sizeof(*found));
-    asks(s, true);
-    s->match = text.n;
-    s->again.go_on = true;
-    s->again.dialect = STR("canonical/1");
-    s->again.body = buf_str(&s->body);
-    s->again.members = s->members;
-    s->again.n_members = n;
-    s->again.translate = NULL;
-    return 0;
-}
-
-/* --- whom to ask --------------------------------------------------------- */
-
-static bool takes_prefill(const struct target *t)
-{
-    const struct manifest_model *m =
-        manifest_model(t->instance->cfg->manifest, t->model);
-
-    for (size_t i = 0; m && m->capabilities && m->capabilities[i]; i++)
-        if (strcmp(m->capabilities[i], "prefill") == 0)
-            return true;
-    return false;
-}
-
-static bool choose(struct rescue *s, size_t *next)
-{
-    const struct plan *p = s->plan;
-
-    for (size_t i = s->broken + 1; i < p->n; i++) {
-        uint32_t bit = UINT32_C(1) << i;
-        if ((s->continued & bit) || (s->restarted & bit) ||
-            !takes_prefill(&p->targets[i]) || ask_to_go_on(s) < 0)
-            continue;
-        s->continued |= bit;
-        *next = i;
-        return true;
-    }
-    for (size_t i = s->broken + 1; i < p->n; i++) {
-        uint32_t bit = UINT32_C(1) << i;
-        if (s->restarted & bit)
-            continue;
-        s->restarted |= bit;
-        asks(s, false);
-        *next = i;
-        return true;
-    }
-    return false;
-}
+/* --- what follows ---------------------------------------------------- */
 
 /* It wants no answer that was begun, but may take the request itself. */
 static bool refused_prefill(const struct rescue *s, const struct err *e)
@@ -297,58 +179,98 @@ static bool refused_prefill(const struct rescue *s, const struct err *e)
            (e->kind == PBAY_E_INVALID || e->kind == ERR_NOT_SUPPORTED);
 }
 
-/* What the attempt has used, by estimate where it did not say. */
-static void fill_in(const struct rescue *s, pbay_usage *u)
+/* What the attempt has said, in tokens. */
+static uint64_t said(const struct rescue *s)
 {
-    /* What it has said: what it added, and what it repeated. */
-    size_t from = s->active && !s->goes_on ? 0 : s->from;
-    size_t to = repeating(s) ? s->match : s->sent.n;
-    struct call_body body = {s->again.body, s->again.members,
-                             s->again.n_members};
+    return s->active ? tokens_sum(&s->said) : tokens_of(buf_str(&s->sent));
+}
+
+/* What it was asked, in tokens. */
+static uint64_t asked(struct rescue *s)
+{
+    struct call_body body;
+
+    if (s->active && s->goes_on)
+        return tokens_of_chat(s->again.members, s->again.n_members);
+    if (!s->prompt && rescue_canonical(s, &body) == 0)
+        s->prompt = tokens_of_chat(body.members, body.n_members);
+    return s->prompt;
+}
+
+/* What the attempt has used, by estimate where it did not say; or where it
+ * broke and has said it long before, at its beginning, say. */
+static void fill_in(struct rescue *s, pbay_usage *u, bool broke)
+{
+    uint64_t out = said(s);
 
     u->size = sizeof(*u);
-    if (!(u->known & PBAY_U_OUTPUT) && to > from) {
-        u->output = tokens_of(str_n(buf_str(&s->sent).p + from, to - from));
+    if (out &&
+        (!(u->known & PBAY_U_OUTPUT) || (broke && u->output < out / 2))) {
+        u->output = out;
         u->known |= PBAY_U_OUTPUT;
         u->flags |= PBAY_U_ESTIMATED;
+        u->known &= ~(uint32_t)PBAY_U_COST; /* of less than this */
     }
-    if (!(u->known & PBAY_U_INPUT) && (u->known & PBAY_U_OUTPUT) &&
-        ((s->active && s->goes_on) || canonical(s, &body) == 0)) {
-        u->input = tokens_of_chat(body.members, body.n_members);
+    if (!(u->known & PBAY_U_INPUT) && (u->known & PBAY_U_OUTPUT)) {
+        u->input = asked(s);
         u->known |= PBAY_U_INPUT;
         u->flags |= PBAY_U_ESTIMATED;
     }
 }
 
+/* Each at its own target's price. */
+static void add_up(struct rescue *s, size_t at, pbay_usage *used)
+{
+    if (!used->known)
+        return;
+    if (!account_cost(&s->plan->targets[at], used, s->m->loop->clock))
+        s->unpriced = true;
+    usage_add(&s->used, used);
+}
+
 bool rescue_next(struct rescue *s, size_t at, const struct err *e,
                  pbay_usage *used, size_t *next)
 {
+    bool first = !s->active;
+
     if (s->off || (e && e->kind == PBAY_E_FILTER))
         return false;
-    if (!s->active) {
-        if (!e || !err_class(e->kind)->next_target || at + 1 >= s->plan->n)
-            return false;
-        fill_in(s, used);
+    if (first &&
+        (!e || !err_class(e->kind)->next_target || at + 1 >= s->plan->n))
+        return false;
+    fill_in(s, used, true);
+    if (first) {
         s->first = *e;
         s->broken = at;
+        s->shown = used->known & PBAY_U_OUTPUT ? used->output : 0;
+        s->shown_to = s->sent.n;
         s->active = true;
-    } else {
-        fill_in(s, used);
-        if (!refused_prefill(s, e))
-            s->restarted |= UINT32_C(1) << at;
+    } else if (!refused_prefill(s, e)) {
+        s->restarted |= UINT32_C(1) << at;
     }
-    if (!choose(s, next))
+    if (!rescue_choose(s, next))
         return false;
-    usage_add(&s->used, used);
+    add_up(s, at, used);
     return true;
 }
 
 /* --- accounts and the end ------------------------------------------------ */
 
-void rescue_total(const struct rescue *s, pbay_usage *used)
+void rescue_fill(struct rescue *s, pbay_usage *used)
 {
-    if (s && s->used.known)
-        usage_add(used, &s->used);
+    if (rescue_active(s))
+        fill_in(s, used, false);
+}
+
+bool rescue_total(struct rescue *s, size_t at, pbay_usage *used)
+{
+    if (!s || !s->used.known)
+        return true;
+    add_up(s, at, used);
+    *used = s->used;
+    if (s->unpriced)
+        used->known &= ~(uint32_t)PBAY_U_COST;
+    return !s->unpriced;
 }
 
 const struct call_request *rescue_request(const struct rescue *s,
@@ -365,11 +287,6 @@ bool rescue_active(const struct rescue *s)
 bool rescue_goes_on(const struct rescue *s)
 {
     return s->goes_on;
-}
-
-bool rescue_has_text(const struct rescue *s)
-{
-    return s->sent.n > 0;
 }
 
 const struct err *rescue_error(const struct rescue *s, const struct err *last)

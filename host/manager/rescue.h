@@ -7,7 +7,8 @@
  * with what has been sent as the last message.  Then the others, with the
  * client's own request: what they say is kept back as long as it repeats what
  * was sent, and given up where it differs.  Each target is asked once in each
- * way at most, and those before the one that broke are not asked again.
+ * way at most, those that are well before those that are not, and those before
+ * the one that broke not again.
  *
  * Only an answer of words is rescued: one choice, no tool call, no sealed block
  * and no refusal before the break, RESCUE_MAX bytes at most.  What a later
@@ -28,7 +29,8 @@
 struct rescue;
 
 /* NULL: this call is not rescued, or there is no memory for it. */
-struct rescue *rescue_new(const struct call_request *r, const struct plan *p);
+struct rescue *rescue_new(const struct manager *m, const struct call_request *r,
+                          const struct plan *p);
 void rescue_free(struct rescue *s); /* may be NULL */
 
 enum rescue_say {
@@ -40,10 +42,15 @@ enum rescue_say {
  * left of it to show, in *room. */
 enum rescue_say rescue_event(struct rescue *s, const pbay_event **ev,
                              pbay_event *room);
+/* Of a passed reply: what is told now is of its record of that number, and one
+ * record is told at a time. */
+void rescue_record(struct rescue *s, uint64_t number);
+/* That record does not go out. */
+void rescue_withheld(struct rescue *s, uint64_t number);
 
 /* The attempt at the target `at` failed with *e (NULL: it was WRONG).  True:
- * *next is to be asked, with rescue_request().  *used is
- * what that attempt has used, and estimated here where it did not say. */
+ * *next is to be asked, with rescue_request().  *used is what that attempt has
+ * used, and estimated here where it did not say. */
 bool rescue_next(struct rescue *s, size_t at, const struct err *e,
                  pbay_usage *used, size_t *next);
 /* What to ask of the target: r, unless a rescue is under way. */
@@ -52,11 +59,14 @@ const struct call_request *rescue_request(const struct rescue *s,
 /* Is one under way, and in which way? */
 bool rescue_active(const struct rescue *s);  /* NULL: no */
 bool rescue_goes_on(const struct rescue *s); /* with what was begun */
-/* Has the client been sent any text? */
-bool rescue_has_text(const struct rescue *s);
 /* The error for the client when nothing has helped: the first one. */
 const struct err *rescue_error(const struct rescue *s, const struct err *last);
-/* Add what the attempts that broke have used. */
-void rescue_total(const struct rescue *s, pbay_usage *used); /* NULL: nothing */
+/* The last attempt has ended.  What it has used, estimated where it did not
+ * say; NULL, or none is under way: as it is. */
+void rescue_fill(struct rescue *s, pbay_usage *used);
+/* With what those before it have used, and what all have cost, each at its own
+ * target's price; the last was at the target `at`.  False: nobody knows what a
+ * part of it has cost.  NULL: as it is. */
+bool rescue_total(struct rescue *s, size_t at, pbay_usage *used);
 
 #endif

@@ -10,7 +10,7 @@ import json
 from fault_wall import (KEY, SHORT, Anthropic, AnthropicClient, Ollama,
                         OllamaClient, OpenAI, OpenAIClient, answer, event, hang,
                         send_some)
-from harness import Host, Upstream, main, send_json, sse
+from harness import Host, Upstream, main, send_json, sse, until
 
 LONG = "The quick brown fox jumps. "
 
@@ -45,6 +45,7 @@ def well_formed(client, body):
     if client is not AnthropicClient:
         assert len({p["id"] for p in parts}) == 1, parts
         assert len({p["model"] for p in parts}) == 1, parts
+        assert len({p["created"] for p in parts}) == 1, parts
         roles = [c["delta"]["role"] for p in parts for c in p["choices"]
                  if "role" in c.get("delta", {})]
         assert len(roles) == (client is OpenAIClient), parts
@@ -69,14 +70,14 @@ class Targets:
     """Providers in a row, each with what it does: a wire form and a function of
     the request, how many came before, and the connection."""
 
-    def __init__(self, *targets, server=""):
+    def __init__(self, *targets, server="", times=SHORT):
         self.asked = [[] for _ in targets]
         self.ups, conf = [], []
         for i, (wire, model, does) in enumerate(targets):
             self.ups.append(Upstream(self.serve(i, does)))
             conf.append('p%d: { type = "%s"; base_url = "%s%s"; api_key = "%s";'
                         ' %s };' % (i, wire.kind, self.ups[-1].url, wire.path,
-                                    KEY, SHORT))
+                                    KEY, times))
         names = ", ".join('"p%d/%s"' % (i, t[1]) for i, t in enumerate(targets))
         self.host = Host(providers="\n".join(conf), server=server, log="warn",
                          top='routes = ( { name = "r"; targets = [ %s ]; } );'
@@ -189,6 +190,91 @@ def test_continuation():
                 assert text == "Hello,", last
 
 
+def test_continuation_keeps_to_the_limit():
+    """What has been sent is not had once more."""
+    words = "one two three four five six seven eight nine ten. " * 4
+    with Targets((OpenAI, "m", breaks(OpenAI, words)),
+                 (Anthropic, "claude-sonnet-4-5", says(Anthropic, "End"))) as t:
+        t.ask(OpenAIClient, max_tokens=1000)
+        assert 900 < t.asked[1][0]["max_tokens"] < 980, t.asked[1]
+        t.ask(OpenAIClient, max_tokens=20)
+        assert t.asked[1][0]["max_tokens"] == 1, t.asked[1]
+
+
+def text_and_error(body, turn, conn):
+    send_some(conn, OpenAI, OpenAI.opening, OpenAI.word("Hel"),
+              b"data: " + json.dumps({
+                  "id": "chatcmpl-1", "object": "chat.completion.chunk",
+                  "created": 1, "model": "m", "choices": [
+                      {"index": 0, "delta": {"content": "lo, w"}},
+                      {"index": 1, "error": {"message": "It broke"}}]}
+              ).encode() + b"\n\n")
+    return False
+
+
+def test_a_piece_that_is_not_passed():
+    """Its text is not what the client has."""
+    with Targets((OpenAI, "m", text_and_error),
+                 (OpenAI, "m", says(OpenAI, "Hello, ", "world"))) as t:
+        whole(OpenAIClient, t.ask(OpenAIClient), "Hello, world")
+        assert t.counts() == [1, 1], t.counts()
+
+
+def half_line(body, turn, conn):
+    send_some(conn, Ollama, Ollama.opening, Ollama.word("Hel"),
+              Ollama.word("lo, ").rstrip(b"\n"))
+    conn.sendall(b"0\r\n\r\n")
+    return None
+
+
+def test_a_line_without_its_end():
+    """What follows it stands on a line of its own."""
+    with Targets((Ollama, "llama3", half_line),
+                 (Ollama, "llama3", says(Ollama, "Hello, ", "world"))) as t:
+        for client in CLIENTS:
+            whole(client, t.ask(client), "Hello, world")
+            assert t.counts() == [1, 1], t.counts()
+    with Targets((Ollama, "llama3", half_line),
+                 (OpenAI, "m", says(OpenAI, "Good day"))) as t:
+        broken(OllamaClient, t.ask(OllamaClient), "Hello, ")
+
+
+def test_leaving_while_others_go_on():
+    """Whoever is being asked just then is let go of at once."""
+    left = []
+
+    def silent(body, turn, conn):
+        conn.settimeout(25)
+        left.append(conn.recv(1))
+        return False
+
+    with Targets((OpenAI, "m", breaks(OpenAI, "Hel")),
+                 (OpenAI, "m", silent)) as t:
+        body = json.dumps(OpenAIClient.body("r", True)).encode()
+        with t.host.connect() as s:
+            s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+                      b"Content-Type: application/json\r\n"
+                      b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            until(lambda: t.asked[1], "the second target to be asked")
+            assert not left
+        until(lambda: left == [b""], "the second target to be let go of")
+        until(lambda: not t.host.counters("p1")["active"], "nothing under way")
+        assert t.host.counters("p0")["active"] == 0
+        assert t.host.counters("p1")["cancelled"] == 1
+        t.host.alive()
+
+
+def test_deadline_of_all():
+    """It does not begin anew with whoever goes on."""
+    with Targets((OpenAI, "m", breaks(OpenAI, "Hel")),
+                 (OpenAI, "m", breaks(OpenAI, "Hel", how="stall")),
+                 times="") as t:
+        status, _, body = t.host.post(
+            OpenAIClient.path, OpenAIClient.body("r", True),
+            headers={"x-patchbay-deadline": "2s"})
+        assert status == 200, body
+        broken(OpenAIClient, body, "Hel", "time")
+        assert t.counts() == [1, 1], t.counts()
 
 
 def refuses(body, turn, conn):

@@ -48,6 +48,14 @@ unit_tests += tests/unit/test_room
 tests_unit_test_room_CFLAGS = $(unit_cflags)
 tests_unit_test_room_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_rescue
+tests_unit_test_rescue_CFLAGS = $(unit_cflags)
+tests_unit_test_rescue_LDADD = $(unit_ldadd)
+
+unit_tests += tests/unit/test_follow
+tests_unit_test_follow_CFLAGS = $(unit_cflags)
+tests_unit_test_follow_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_limits
 tests_unit_test_limits_CFLAGS = $(unit_cflags)
 tests_unit_test_limits_LDADD = $(unit_ldadd)
