@@ -278,6 +278,8 @@ def test_two_runs_do_not_share_a_file():
 
 
 def test_interrupted():
+    # A shell's jobs in the background ignore it, and so does what they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with Setting() as s:
         s.open_for = 1
         p = s.start(s.input(5), stdout=subprocess.DEVNULL,
@@ -287,6 +289,7 @@ def test_interrupted():
         err = p.communicate(timeout=60)[1].decode()
         assert p.returncode == 130 and "run it again" in err, err
         until(lambda: s.host.counters("up")["active"] == 0, "all to end")
+    signal.signal(signal.SIGINT, before)
 
 
 def test_progress_on_a_terminal():
