@@ -27,8 +27,6 @@
 #include "manager/results.h"
 #include "module/backend.h"
 
-#define REFRESH_MS 300000 /* how often providers are asked for their models */
-
 /* Open beside those of clients and upstreams: loops, logs, modules, sockets. */
 #define OTHER_DESCRIPTORS 256
 
@@ -236,22 +234,26 @@ static void refreshed(void *arg)
     struct host *h = arg;
 
     h->listing = NULL;
+    if (h->list_again)
+        refresh_models(h);
 }
 
 static void refresh_models(void *arg)
 {
     struct host *h = arg;
+    int64_t interval = h->snapshot->cfg->refresh_ms;
     struct listing_job *j;
 
     if (!h->options.serve || h->draining)
         return;
+    h->list_again = h->listing != NULL;
     if (!h->listing) {
-        j = listing_start(&h->control_seat->manager, NULL, REFRESH_MS / 2,
+        j = listing_start(&h->control_seat->manager, NULL, interval / 2,
                           refreshed, h);
         if (j)
             h->listing = j;
     }
-    timer_set(&h->refresh, h->control_seat->loop->clock, REFRESH_MS,
+    timer_set(&h->refresh, h->control_seat->loop->clock, interval,
               refresh_models, h);
 }
 

@@ -60,6 +60,7 @@ struct host {
     struct event *signals[3];
     struct timer refresh, drain;
     struct listing_job *listing;
+    bool list_again; /* there are other providers since it began */
     int64_t started_ms;
     size_t undrained;
     bool draining, now, control_awaited;

@@ -270,6 +270,7 @@ struct config {
     bool rescue; /* streams that break are gone on with by other targets */
     size_t max_queue;     /* requests that wait for a place within a limit, */
     int64_t queue_ms;     /* at most so long */
+    int64_t refresh_ms;   /* between lists of models */
     size_t max_upload, max_spool; /* raw door: one body, all files */
     struct cfg_cache cache;
     struct cfg_structured structured;

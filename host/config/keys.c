@@ -50,6 +50,10 @@ static const struct cfg_key keys[] = {
      "A streamed answer that breaks after its first word. rescue: another "
      "target of the route goes on with it, if one can; error: it ends with an "
      "error."},
+    {"server", "refresh_models", KEY_DURATION, "5m", "seconds", NULL, 1000,
+     HRS(24),
+     "How often providers are asked which models they have, in the "
+     "background."},
     {"server", "max_queue", KEY_INT, "1024", "requests", NULL, 0, 1000000,
      "Requests that wait because others have used up a limit for now; further "
      "ones get 429."},

@@ -81,6 +81,7 @@ static void read_sizes(struct load *l, const struct section *s)
     c->rescue = rescues(s);
     c->max_queue = (size_t)section_int(s, "max_queue");
     c->queue_ms = section_int(s, "max_queue_wait");
+    c->refresh_ms = section_int(s, "refresh_models");
     c->loops = (unsigned)section_int(s, "loops");
     if (!c->loops)
         c->loops = processors() < LIM_LOOPS ? processors() : LIM_LOOPS;

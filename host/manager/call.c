@@ -32,6 +32,7 @@ static void call_destroy(struct call *c)
     buf_done(&c->prelude);
     guard_free(c->guard);
     rescue_free(c->rescue);
+    tried_done(&c->tried);
     arena_done(&c->arena);
     manager_release(c->m, c->snap);
     free(c->late);
@@ -124,10 +125,26 @@ out:
     ca_leave(c);
 }
 
+/* With who was being asked, and who had failed until then. */
 static void on_deadline(void *arg)
 {
-    end_with(arg, ERR_DEADLINE,
-             "the request took longer than its total time-out");
+    struct call *c = arg;
+    bool waits = timer_running(&c->backoff);
+    struct err e;
+
+    ca_enter(c);
+    if (!c->over && !c->cancelled) {
+        err_clear(&e);
+        err_set(&e, ERR_DEADLINE,
+                "the request took longer than its total time-out; %s/%.*s %s",
+                c->report.provider, STR_ARG(str_head(c->report.model, 80)),
+                waits        ? "was to be asked again"
+                : c->content ? "was answering"
+                             : "had not answered");
+        tried_before(&c->tried, &e);
+        ca_finish(c, &e);
+    }
+    ca_leave(c);
 }
 
 /* The first attempt failed before call_start() returned. */

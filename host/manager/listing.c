@@ -32,12 +32,47 @@ struct listing_job {
     void (*done)(void *arg);
     void *arg;
     size_t waiting;
+    struct timer patience;
 };
 
 static void job_done(struct listing_job *j)
 {
     if (--j->waiting)
         return;
+    timer_stop(&j->patience);
+    j->done(j->arg);
+    free(j);
+}
+
+/* The job waits for this list no more; did it? */
+static bool leave(struct list_call *o, const struct listing_job *j)
+{
+    bool left = false;
+
+    for (struct waiter **at = &o->waiters; *at;) {
+        struct waiter *w = *at;
+        if (w->job != j) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        free(w);
+        left = true;
+    }
+    return left;
+}
+
+/* It goes without the lists that are missing; they may yet come. */
+static void on_slow(void *arg)
+{
+    struct listing_job *j = arg;
+    struct manager *m = j->m;
+
+    for (struct list_call *o = m->lists; o; o = o->next)
+        if (leave(o, j))
+            model_index_failed(m->models, o->provider,
+                               "it has not yet said which models it has",
+                               clock_now(m->loop->clock));
     j->done(j->arg);
     free(j);
 }
@@ -143,6 +178,7 @@ static struct list_call *one_new(struct manager *m, struct instance *in)
         .id = STR("list"),
         .dialect = STR("canonical/1"),
         .body = {body, sizeof(body) - 1},
+        .deadline_ms = LISTING_CALL_MS,
         .instance = in->name,
     };
     if (!o->provider || !call_start(m, &r, &one_sink, o, &e)) {
@@ -200,7 +236,7 @@ struct listing_job *listing_start(struct manager *m, const char *provider,
         done(arg);
         return NULL;
     }
-    *j = (struct listing_job){m, done, arg, 1};
+    *j = (struct listing_job){.m = m, .done = done, .arg = arg, .waiting = 1};
     for (size_t i = 0; i < m->current->n; i++) {
         struct instance *in = m->current->instances[i];
         if (provider && strcmp(provider, in->name) != 0)
@@ -213,6 +249,7 @@ struct listing_job *listing_start(struct manager *m, const char *provider,
         return NULL;
     }
     j->waiting--;
+    timer_set(&j->patience, m->loop->clock, LISTING_WAIT_MS, on_slow, j);
     return j;
 }
 
@@ -220,15 +257,8 @@ void listing_forget(struct listing_job *j)
 {
     if (!j)
         return;
+    timer_stop(&j->patience);
     for (struct list_call *o = j->m->lists; o; o = o->next)
-        for (struct waiter **at = &o->waiters; *at;) {
-            struct waiter *w = *at;
-            if (w->job != j) {
-                at = &w->next;
-                continue;
-            }
-            *at = w->next;
-            free(w);
-        }
+        leave(o, j);
     free(j);
 }

@@ -132,6 +132,32 @@ def test_all_fail():
         assert b"Incorrect" not in reply, reply
 
 
+def test_all_are_listed():
+    """However long their answers are."""
+    targets = ["%s/long-%d" % ("abc"[i % 3], i) for i in range(16)]
+    with Setting(routes(r=targets)) as s:
+        for up in s.ups.values():
+            up.answer = error(500, "It broke because of " + "this, " * 200)
+        status, h, reply = s.ask("r")
+        text = json.loads(reply)["error"]["message"]
+        assert status == 502 and h["x-patchbay-attempts"] == "16", reply
+        for target in targets:
+            assert target + ": upstream (500) It broke" in text, (target, text)
+
+
+def test_a_deadline_tells_of_all():
+    """Who had failed before, and who was being asked."""
+    with Setting(routes(r=["a/down", "b/busy", "c/silent"])) as s:
+        s.ups["c"].on("silent")(lambda r, c: c.recv(1))
+        status, _, reply = s.ask("r", {"x-patchbay-deadline": "2s"})
+        text = json.loads(reply)["error"]["message"]
+        assert status == 504, reply
+        for part in ("c/silent had not answered; before that 2 failed: ",
+                     "a/down: overloaded (503) Down for repair",
+                     "b/busy: rate_limit (429) Slow down"):
+            assert part in text, text
+
+
 def test_aliases_and_their_errors():
     top = ('aliases = ( { name = "fast"; model = "b/b-m"; }, '
            '{ name = "lost"; model = "nowhere-m"; } );')
