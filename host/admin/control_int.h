@@ -96,7 +96,8 @@ void ctl_put_overflow(struct buf *b, struct host *h, const struct plan *p);
 /* control_route.c: the verbs "route.explain" and "route.results" */
 void ctl_explain(struct ctl_conn *c, struct json_object *args);
 void ctl_results(struct ctl_conn *c, struct json_object *args);
-/* control_verbs.c: is there such a provider?  If not the error has been sent. */
-bool ctl_provider_known(struct ctl_conn *c, const char *name);
+/* control_verbs.c: the name of the provider that is called so, by its name or an
+ * alias.  NULL: there is none, and the error has been sent. */
+const char *ctl_provider(struct ctl_conn *c, const char *name);
 
 #endif

@@ -118,7 +118,7 @@ void ctl_models(struct ctl_conn *c, struct json_object *args)
     struct listing_job *job;
     struct err e;
 
-    if (name && !ctl_provider_known(c, name))
+    if (name && !(name = ctl_provider(c, name)))
         return;
     c->provider = name ? strdup(name) : NULL;
     arena_init(&c->wish_arena, LIM_KIB(64));
@@ -156,7 +156,7 @@ void ctl_run_op(struct ctl_conn *c, struct json_object *args)
         ctl_fail(c, ERR_NOT_SUPPORTED, "there is no operation \"%s\"", name);
         return;
     }
-    if (provider && !ctl_provider_known(c, provider))
+    if (provider && !(provider = ctl_provider(c, provider)))
         return;
     if (op == PBAY_OP_PULL && !provider) {
         err_clear(&e);

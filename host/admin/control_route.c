@@ -97,6 +97,10 @@ static void put_targets(struct buf *b, struct host *h, const struct plan *p,
             buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu",
                        words[say], (long long)(until > now ? until - now : 0),
                        (unsigned long long)route_under_way(t->instance));
+            if (t->arm)
+                put_member(b, "arm", str_c(t->arm));
+            if (p->strategy == STRATEGY_WEIGHTED || t->arm)
+                buf_printf(b, ",\"weight\":%u", t->weight);
             ctl_put_window(b, h, t, q->want);
             put_score(b, p, t);
             if (p->strategy == STRATEGY_CAPABILITY)
@@ -112,7 +116,7 @@ static const char *why_not(const struct snapshot *s, int op, const char *target,
     struct instance *in = snapshot_find(s, name);
 
     for (size_t i = 0; !in && i < s->n_failed; i++)
-        if (str_is(name, s->failed[i].cfg->name))
+        if (cfg_provider_called(s->failed[i].cfg, name))
             return s->failed[i].why;
     if (!in)
         return "the provider is not enabled";
@@ -253,6 +257,10 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
             put_member(&b, "strategy", str_c(cfg_strategy_name(plan.strategy)));
         if (score_name(&plan))
             put_member(&b, "measured", str_c(score_name(&plan)));
+        if (plan.arm) {
+            put_member(&b, "arm", str_c(plan.arm));
+            put_member(&b, "split_by", str_c(cfg_split_name(plan.split_by)));
+        }
         if (plan.strategy == STRATEGY_COMPLEXITY)
             buf_printf(&b, ",\"complexity\":%u", plan.complexity);
         buf_addc(&b, ",\"targets\":[");

@@ -336,6 +336,8 @@ static void put_provider(struct buf *b, const struct host *h,
     buf_addc(b, ",");
     put_str(b, "default_model", p->default_model);
     buf_addc(b, ",");
+    put_list(b, "aliases", p->aliases);
+    buf_printf(b, ",\"weight\":%u,", p->weight);
     put_list(b, "models", p->models);
     buf_addc(b, ",");
     put_source(b, p);
@@ -365,41 +367,42 @@ static void do_providers(struct ctl_conn *c, struct json_object *args)
     answer(c, &b);
 }
 
-/* Failed providers are found too, so that the error can say why. */
-bool ctl_provider_known(struct ctl_conn *c, const char *name)
+/* Those that failed are found too, so that the error can say why. */
+const char *ctl_provider(struct ctl_conn *c, const char *name)
 {
     const struct snapshot *s = c->host->snapshot;
+    const struct instance *in = snapshot_find(s, str_c(name));
 
-    if (snapshot_find(s, str_c(name)))
-        return true;
+    if (in)
+        return in->name;
     for (size_t i = 0; i < s->n_failed; i++)
-        if (strcmp(s->failed[i].cfg->name, name) == 0) {
-            ctl_fail(c, ERR_UNAVAILABLE, "provider %s is not set up: %s", name,
-                     s->failed[i].why);
-            return false;
+        if (cfg_provider_called(s->failed[i].cfg, str_c(name))) {
+            ctl_fail(c, ERR_UNAVAILABLE, "provider %s is not set up: %s",
+                     s->failed[i].cfg->name, s->failed[i].why);
+            return NULL;
         }
     ctl_fail(c, ERR_NO_MODEL,
              "there is no provider \"%s\"; see `patchbay "
              "provider list`",
              name);
-    return false;
+    return NULL;
 }
 
 static void do_provider_test(struct ctl_conn *c, struct json_object *args)
 {
-    const char *name = js_cstr(args, "name", "");
+    const char *name = ctl_provider(c, js_cstr(args, "name", ""));
 
-    if (ctl_provider_known(c, name))
+    if (name)
         ctl_call(c, PBAY_OP_HEALTH, name, NULL, true);
 }
 
 /* What is held against a provider is forgotten. */
 static void do_provider_reset(struct ctl_conn *c, struct json_object *args)
 {
-    const char *name = js_cstr(args, "name", "");
+    const char *name = ctl_provider(c, js_cstr(args, "name", ""));
     struct buf b;
 
-    if (!ctl_provider_known(c, name))
+    if (!name)
         return;
     health_reset(c->host->health, name);
     backends_forgive(c->host->backends, name);
@@ -413,10 +416,10 @@ static void do_provider_reset(struct ctl_conn *c, struct json_object *args)
 static void hold(struct ctl_conn *c, struct json_object *args,
                  enum health_hold how)
 {
-    const char *name = js_cstr(args, "name", "");
+    const char *name = ctl_provider(c, js_cstr(args, "name", ""));
     struct buf b;
 
-    if (!ctl_provider_known(c, name))
+    if (!name)
         return;
     if (health_hold(c->host->health, name, how) < 0) {
         ctl_fail(c, ERR_INTERNAL, "out of memory");
@@ -513,12 +516,12 @@ static void do_config(struct ctl_conn *c, struct json_object *args)
 
 static void do_record(struct ctl_conn *c, struct json_object *args)
 {
-    const char *provider = js_cstr(args, "provider", "");
+    const char *provider = ctl_provider(c, js_cstr(args, "provider", ""));
     const char *dir = js_cstr(args, "dir", NULL);
     struct buf b;
     int rc;
 
-    if (!ctl_provider_known(c, provider))
+    if (!provider)
         return;
     rc = recorder_set(c->host->recorder, provider, dir);
     if (rc < 0) {

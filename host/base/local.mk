@@ -16,6 +16,7 @@ host_sources += \
 	host/base/error.h \
 	host/base/fs.c \
 	host/base/fs.h \
+	host/base/hash.h \
 	host/base/json.c \
 	host/base/json.h \
 	host/base/limits.h \

@@ -73,14 +73,17 @@ static void print_value(struct out *o, struct json_object *v)
 static void print_info(struct out *o, struct json_object *p)
 {
     static const char *const names[] = {
-        "name",   "type",     "state",  "reason", "check",
-        "module", "base_url", "key",    "local",  "default_model",
-        "models", "ops",      "source", NULL};
+        "name",   "aliases",  "type",   "state", "reason",        "check",
+        "module", "base_url", "key",    "local", "default_model", "models",
+        "weight", "ops",      "source", NULL};
 
     for (const char *const *n = names; *n; n++) {
         struct json_object *v = js_get(p, *n);
-        if (!v || (json_object_is_type(v, json_type_string) &&
-                   !json_object_get_string_len(v)))
+        if (!v ||
+            (json_object_is_type(v, json_type_string) &&
+             !json_object_get_string_len(v)) ||
+            (json_object_is_type(v, json_type_array) && *n == names[1] &&
+             !json_object_array_length(v)))
             continue;
         out_f(o, "%-14s", *n);
         print_value(o, v);
@@ -94,8 +97,14 @@ static struct json_object *find(struct json_object *all, const char *name)
 
     for (size_t i = 0; i < n; i++) {
         struct json_object *p = json_object_array_get_idx(all, i);
+        struct json_object *more = js_typed(p, "aliases", json_type_array);
         if (str_is(js_str(p, "name", STR("")), name))
             return p;
+        for (size_t k = 0; more && k < json_object_array_length(more); k++)
+            if (strcmp(
+                    json_object_get_string(json_object_array_get_idx(more, k)),
+                    name) == 0)
+                return p;
     }
     return NULL;
 }

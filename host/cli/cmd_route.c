@@ -17,10 +17,14 @@ static const char help[] =
     "and\n             why; and which of its route's are left out. MODEL is a "
     "model, an\n             alias or a route; without it the default route is "
     "meant.\n             Nothing is asked\n"
-    "  results    what came of each target of ROUTE, or of every route: "
-    "attempts,\n             mean times, tokens and cost since the host "
+    "  results    what came of each arm and target of ROUTE, or of every "
+    "route:"
+    "\n             attempts, mean times, tokens and cost since the host "
     "started\n\n"
     "      --task WORD   explain: as with the header x-patchbay-task\n"
+    "      --key NAME    explain: as asked with the client's key of that name\n"
+    "      --header NAME=VALUE\n                    explain: with that header, "
+    "x-patchbay-session say; may be\n                    repeated\n"
     "      --tokens N    explain: a prompt of so many tokens; 1000 without it\n"
     "      --request     explain: standard input is a chat request in OpenAI's "
     "form,\n                    whose prompt, tools, pictures and schema "
@@ -61,18 +65,29 @@ static void score(struct out_table *t, struct json_object *p, const char *name)
     out_cell(t, text);
 }
 
+/* Has the first of them a member of that name?  Then all have. */
+static bool have(struct json_object *all, size_t n, const char *name)
+{
+    return n && js_get(json_object_array_get_idx(all, 0), name);
+}
+
 static void print_targets(struct out *o, struct json_object *all,
                           const char *measured)
 {
     static const char *const heads[] = {"",       "target", "state",
                                         "for ms", "active", "window"};
     size_t n = all ? json_object_array_length(all) : 0;
+    bool arms = have(all, n, "arm"), weights = have(all, n, "weight");
     struct out_table t;
     char name[700];
 
-    out_table_init(&t, measured ? 7 : 6);
+    out_table_init(&t, 6u + (measured != NULL) + arms + weights);
     for (size_t i = 0; i < 6; i++)
         out_cell(&t, heads[i]);
+    if (arms)
+        out_cell(&t, "arm");
+    if (weights)
+        out_cell(&t, "weight");
     for (size_t i = 0; measured && i < SCORES; i++)
         if (strcmp(measured, scores[i].name) == 0)
             out_cell(&t, scores[i].head);
@@ -89,6 +104,10 @@ static void print_targets(struct out *o, struct json_object *all,
             number(&t, (long long)js_int(p, "window", 0));
         else
             out_cell(&t, "?");
+        if (arms)
+            out_cell(&t, js_cstr(p, "arm", "-"));
+        if (weights)
+            number(&t, (long long)js_int(p, "weight", 0));
         if (measured)
             score(&t, p, measured);
     }
@@ -172,8 +191,12 @@ static void print_overflow(struct out *o, struct json_object *overflow)
                    "  and not ");
 }
 
+#define HEADERS_MAX 16
+
 struct about {
-    const char *model, *task, *tokens;
+    const char *model, *task, *tokens, *key;
+    const char *headers[HEADERS_MAX]; /* "name=value" */
+    size_t n_headers;
     bool request;
 };
 
@@ -193,6 +216,27 @@ static int add_request(struct cli *cli, struct json_object *args)
     return status;
 }
 
+/* {"x-patchbay-session":"..."}; false: no memory. */
+static bool add_headers(struct json_object *args, const struct about *a)
+{
+    struct json_object *o = a->n_headers ? json_object_new_object() : NULL;
+
+    for (size_t i = 0; o && i < a->n_headers; i++) {
+        pbay_str value = str_c(a->headers[i]), name = str_cut(&value, '=');
+        char lower[128];
+        size_t n = 0;
+        for (; n < name.n && n + 1 < sizeof(lower); n++)
+            lower[n] = name.p[n] >= 'A' && name.p[n] <= 'Z'
+                           ? (char)(name.p[n] + 32)
+                           : name.p[n];
+        lower[n] = '\0';
+        if (js_add_str(o, lower, value))
+            return false;
+    }
+    return !a->n_headers ||
+           (o && json_object_object_add(args, "headers", o) == 0);
+}
+
 static int add_about(struct cli *cli, struct json_object *args,
                      const struct about *a)
 {
@@ -202,6 +246,8 @@ static int add_about(struct cli *cli, struct json_object *args,
         return cli_usage(cli, "--tokens: a number is wanted");
     if (js_add_str(args, "model", str_c(a->model)) ||
         (a->task && js_add_str(args, "task", str_c(a->task))) ||
+        (a->key && js_add_str(args, "key", str_c(a->key))) ||
+        !add_headers(args, a) ||
         (a->tokens && js_add_int(args, "input_tokens", (int64_t)n)))
         return cli_error(cli, EXIT_FAILED, "out of memory");
     return a->request ? add_request(cli, args) : EXIT_OK;
@@ -217,6 +263,12 @@ static void print_explained(struct out *o, struct json_object *r)
     if (js_cstr(r, "strategy", NULL)) {
         out_c(o, ", ");
         out_textc(o, js_cstr(r, "strategy", ""));
+    }
+    if (js_cstr(r, "arm", NULL)) {
+        out_c(o, ", arm ");
+        out_textc(o, js_cstr(r, "arm", ""));
+        out_c(o, " by ");
+        out_textc(o, js_cstr(r, "split_by", ""));
     }
     if (js_get(r, "complexity"))
         out_f(o, ", complexity %lld of 100",
@@ -261,19 +313,21 @@ static void mean(struct out_table *t, struct json_object *row, const char *name)
 
 static void print_results(struct out *o, struct json_object *all)
 {
-    static const char *const heads[] = {"route", "target",   "ok",     "failed",
-                                        "first", "total ms", "tokens", "USD"};
+    static const char *const heads[] = {"route",    "arm",    "target",
+                                        "ok",       "failed", "first",
+                                        "total ms", "tokens", "USD"};
     size_t n = all ? json_object_array_length(all) : 0;
     struct out_table t;
     char text[700];
 
-    out_table_init(&t, 8);
-    for (size_t i = 0; i < 8; i++)
+    out_table_init(&t, 9);
+    for (size_t i = 0; i < 9; i++)
         out_cell(&t, heads[i]);
     for (size_t i = 0; i < n; i++) {
         struct json_object *r = json_object_array_get_idx(all, i);
         bool known = js_int(r, "unpriced", 0) == 0 && js_int(r, "ok", 0) > 0;
         out_cell(&t, js_cstr(r, "route", "?"));
+        out_cell(&t, js_cstr(r, "arm", "-"));
         snprintf(text, sizeof(text), "%s/%s", js_cstr(r, "provider", "?"),
                  js_cstr(r, "model", ""));
         out_cell(&t, text);
@@ -312,11 +366,53 @@ static int results(struct cli *cli, const char *route, bool reset)
     return status;
 }
 
+/* What may be wrong with the options for explain.  0, or the exit status. */
+static int check_about(struct cli *cli, const struct about *a)
+{
+    if (!input_utf8(cli, str_c(a->model), "the name") ||
+        (a->task && !input_utf8(cli, str_c(a->task), "--task")) ||
+        (a->key && !input_utf8(cli, str_c(a->key), "--key")))
+        return EXIT_USAGE;
+    for (size_t i = 0; i < a->n_headers; i++) {
+        if (!input_utf8(cli, str_c(a->headers[i]), "--header"))
+            return EXIT_USAGE;
+        if (!strchr(a->headers[i], '=') || a->headers[i][0] == '=')
+            return cli_usage(cli, "--header: NAME=VALUE is wanted");
+    }
+    return EXIT_OK;
+}
+
+static int take_option(struct cli *cli, struct about *a, int opt)
+{
+    switch (opt) {
+    case 't':
+        a->task = optarg;
+        break;
+    case 'n':
+        a->tokens = optarg;
+        break;
+    case 'k':
+        a->key = optarg;
+        break;
+    case 'r':
+        a->request = true;
+        break;
+    case 'H':
+        if (a->n_headers == HEADERS_MAX)
+            return cli_usage(cli, "--header: %d of them at most", HEADERS_MAX);
+        a->headers[a->n_headers++] = optarg;
+        break;
+    }
+    return EXIT_OK;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"task", required_argument, NULL, 't'},
         {"tokens", required_argument, NULL, 'n'},
+        {"key", required_argument, NULL, 'k'},
+        {"header", required_argument, NULL, 'H'},
         {"request", no_argument, NULL, 'r'},
         {"reset", no_argument, NULL, 'f'},
         {0}};
@@ -326,14 +422,10 @@ static int run(struct cli *cli, int argc, char **argv)
     int opt, n;
 
     while ((opt = cli_getopt(cli, argc, argv, "", longs)) >= 0) {
-        if (opt == 't')
-            about.task = optarg;
-        else if (opt == 'n')
-            about.tokens = optarg;
-        else if (opt == 'r')
-            about.request = true;
-        else
+        if (opt == 'f')
             reset = true;
+        else if (take_option(cli, &about, opt))
+            return EXIT_USAGE;
     }
     if (opt != -1)
         return cli_opt_status(opt);
@@ -346,14 +438,14 @@ static int run(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "%s takes one name at most", operands[0]);
     if (n == 2)
         about.model = operands[1];
-    if (!input_utf8(cli, str_c(about.model), "the name") ||
-        (about.task && !input_utf8(cli, str_c(about.task), "--task")))
+    if (check_about(cli, &about))
         return EXIT_USAGE;
     if (explains && reset)
         return cli_usage(cli, "--reset is for results");
-    if (!explains && (about.task || about.tokens || about.request))
-        return cli_usage(cli,
-                         "--task, --tokens and --request are for explain");
+    if (!explains && (about.task || about.tokens || about.request ||
+                      about.key || about.n_headers))
+        return cli_usage(cli, "--task, --key, --header, --tokens and --request "
+                              "are for explain");
     return explains ? explain(cli, &about) : results(cli, about.model, reset);
 }
 

@@ -45,7 +45,7 @@ int out_flush(struct out *o);
 
 /* Columns of text, aligned when they are printed; a cell is somebody else's
  * text.  The last column is not padded. */
-#define OUT_COLUMNS 8
+#define OUT_COLUMNS 10
 struct out_table {
     char **cells;
     size_t n, room; /* cells */

@@ -152,8 +152,19 @@ enum cfg_strategy {
     STRATEGY_LEAST_COST,        /* the cheapest for the request */
     STRATEGY_CHEAPEST_FREE_FIRST, /* those that cost nothing in turn, then so */
     STRATEGY_CAPABILITY, /* what fits the request and its task best */
-    STRATEGY_COMPLEXITY  /* written from small to large; by how hard it is */
+    STRATEGY_COMPLEXITY, /* written from small to large; by how hard it is */
+    STRATEGY_SPLIT       /* an A/B test: the arm that the request belongs to */
 };
+/* Who stays in an arm. */
+enum cfg_split {
+    SPLIT_CONVERSATION,
+    SPLIT_USER, /* that the body names */
+    SPLIT_KEY,  /* the client's */
+    SPLIT_REQUEST
+};
+/* "conversation" */
+const char *cfg_split_name(enum cfg_split by);
+#define CFG_ARM_NAME 63
 /* "least_cost" */
 const char *cfg_strategy_name(enum cfg_strategy s);
 
@@ -194,6 +205,8 @@ struct cfg_route {
     unsigned *weights; /* one for each target; NULL: all the same */
     struct cfg_when *when; /* the same; NULL: always */
     bool sticky;           /* a conversation stays with its target */
+    char **arms; /* SPLIT: a name for each target; else NULL */
+    enum cfg_split split_by;
     struct cfg_origin origin;
 };
 
@@ -219,6 +232,8 @@ struct cfg_window {
 /* One provider instance. */
 struct cfg_provider {
     char *name;                      /* unique, [a-z0-9_-]+ */
+    char **aliases; /* other names of it; NULL-terminated, never NULL */
+    unsigned weight; /* of its targets, in routes that say none */
     char *type;                      /* as written */
     const struct manifest *manifest; /* NULL: module not there; see problem */
     bool enabled;
@@ -254,6 +269,9 @@ struct cfg_provider {
     bool from_env;       /* no file named it */
     struct cfg_origin origin;
 };
+
+/* Is that its name or one of its aliases? */
+bool cfg_provider_called(const struct cfg_provider *p, pbay_str name);
 
 struct config {
     struct cfg_listen *listen;

@@ -161,7 +161,7 @@ static const struct cfg_key keys[] = {
      "model."},
     {"routes[]", "strategy", KEY_STRING, "fallback", NULL,
      "fallback|round_robin|weighted|least_connections|least_tokens|fastest|"
-     "least_cost|cheapest_free_first|capability|complexity",
+     "least_cost|cheapest_free_first|capability|complexity|split",
      0, 0,
      "Which target is tried first; the others follow when it fails."},
     {"routes[]", "when", KEY_STRINGS, NULL, "condition", NULL, 0, 0,
@@ -169,8 +169,14 @@ static const struct cfg_key keys[] = {
     {"routes[]", "sticky", KEY_BOOL, "false", NULL, NULL, 0, 0,
      "A conversation stays with the target that it began with."},
     {"routes[]", "weights", KEY_STRINGS, NULL, "number", NULL, 0, 0,
-     "weighted: how often each target is tried first, one for each; 0: only when "
-     "others fail."},
+     "weighted and split: how often each target is tried first, one for each; 0: "
+     "only when others fail. Without them, the weights of the providers."},
+    {"routes[]", "arms", KEY_STRINGS, NULL, "name", NULL, 0, 0,
+     "split: what the share of each target is called in results; without them "
+     "as the targets."},
+    {"routes[]", "split_by", KEY_STRING, "conversation", NULL,
+     "conversation|user|key|request", 0, 0,
+     "split: who stays in the arm that they are in."},
     {"aliases[]", "name", KEY_STRING, NULL, NULL, NULL, 0, 0,
      "What clients send as model."},
     {"aliases[]", "model", KEY_STRING, NULL, NULL, NULL, 0, 0,
@@ -196,6 +202,12 @@ static const struct cfg_key keys[] = {
      "The module that speaks to it; without it the provider's own name."},
     {"provider", "enabled", KEY_BOOL, "true", NULL, NULL, 0, 0,
      "false: kept in the file, but not set up."},
+    {"provider", "aliases", KEY_STRINGS, NULL, "name", NULL, 0, 0,
+     "Other names of it, wherever its own may stand: alias/model, in routes and "
+     "commands."},
+    {"provider", "weight", KEY_INT, "1", NULL, NULL, 0, CFG_ROUTE_WEIGHT,
+     "How often its targets are tried first in routes that go by weights and "
+     "say none; 0: only when others fail."},
     {"provider", "base_url", KEY_STRING, NULL, "URL", NULL, 0, 0,
      "Where its API starts; without it the module's own."},
     {"provider", "api_key", KEY_SECRET, NULL, NULL, NULL, 0, 0,

@@ -20,12 +20,14 @@ host_sources += \
 	host/config/prices.c \
 	host/config/provider.c \
 	host/config/reach.c \
+	host/config/provider_names.c \
 	host/config/route.c \
 	host/config/scan.c \
 	host/config/secret.c \
 	host/config/section.c \
 	host/config/server.c \
 	host/config/show.c \
+	host/config/split.c \
 	host/config/structured.c \
 	host/config/template.c \
 	host/config/units.c \

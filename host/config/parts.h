@@ -271,6 +271,16 @@ void read_price_list(const struct section *server);
 void provider_prices(const struct section *s, struct cfg_provider *p);
 /* when.c */
 void route_when(const struct section *s, struct cfg_route *r);
+/* provider_names.c: aliases; whether all of all providers differ; whose the
+ * "name" or "name/model" is, NULL: nobody's */
+void provider_names(const struct section *s, struct cfg_provider *p);
+void check_provider_names(struct load *l);
+const struct cfg_provider *provider_called(const struct config *c,
+                                           const char *target);
+/* split.c: what a route of strategy split has, and others may not have */
+void route_split(const struct section *s, struct cfg_route *r);
+/* ... when the providers are known */
+void check_split(struct load *l, const struct cfg_route *r);
 /* able.c */
 void provider_able(const struct section *s, struct cfg_provider *p);
 

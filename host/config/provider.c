@@ -222,6 +222,8 @@ static void read_provider(struct section *s, struct cfg_provider *p,
     provider_secret(s, p);
     read_base_url(s, p);
     provider_reach(s, p);
+    provider_names(s, p);
+    p->weight = (unsigned)section_int(s, "weight");
     read_models(s, p);
     provider_prices(s, p);
     provider_able(s, p);
@@ -339,4 +341,5 @@ void read_providers(struct load *l)
     if (l->env_mode == ENV_ADD ||
         (l->env_mode == ENV_FILL && !l->c->n_providers && !broken))
         env_providers(l);
+    check_provider_names(l);
 }

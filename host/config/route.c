@@ -57,7 +57,8 @@ static const char *const strategies[] = {
     [STRATEGY_LEAST_COST] = "least_cost",
     [STRATEGY_CHEAPEST_FREE_FIRST] = "cheapest_free_first",
     [STRATEGY_CAPABILITY] = "capability",
-    [STRATEGY_COMPLEXITY] = "complexity"};
+    [STRATEGY_COMPLEXITY] = "complexity",
+    [STRATEGY_SPLIT] = "split"};
 
 const char *cfg_strategy_name(enum cfg_strategy s)
 {
@@ -93,7 +94,7 @@ static void read_weights(const struct section *s, struct cfg_route *r)
     char **v = section_list(s, "weights");
     size_t n = 0, want = 0;
     uint64_t w = 0, sum = 0;
-    if (!v[0] && r->strategy != STRATEGY_WEIGHTED)
+    if (!v[0])
         return;
     while (r->targets[want])
         want++;
@@ -110,9 +111,9 @@ static void read_weights(const struct section *s, struct cfg_route *r)
                       "is wanted, not all of them 0: weights = [ \"3\", \"1\" "
                       "]",
                       CFG_ROUTE_WEIGHT, want);
-    if (r->strategy != STRATEGY_WEIGHTED)
+    if (r->strategy != STRATEGY_WEIGHTED && r->strategy != STRATEGY_SPLIT)
         section_issue(s, true, "weights",
-                      "they are for strategy = \"weighted\"");
+                      "they are for strategy = \"weighted\" or \"split\"");
 }
 
 /* It takes the place of drawing by lot or in turn, where there is that. */
@@ -176,6 +177,7 @@ static void read_one(struct load *l, const struct doc *d,
         r.strategy = strategy_of(section_string(&s, "strategy"));
         read_weights(&s, &r);
         read_sticky(&s, &r);
+        route_split(&s, &r);
         route_when(&s, &r);
     }
     struct cfg_route *v =
@@ -217,16 +219,6 @@ static void read_list(struct load *l, const struct doc *d,
 
 /* --- the targets, when the providers are known ---------------------------- */
 
-static bool is_provider(const struct config *c, const char *target)
-{
-    size_t n = strcspn(target, "/");
-    for (size_t i = 0; i < c->n_providers; i++)
-        if (strlen(c->providers[i].name) == n &&
-            strncmp(c->providers[i].name, target, n) == 0)
-            return true;
-    return false;
-}
-
 /* An alias may lead to another one, not back to itself. */
 static void check_alias(struct load *l, const struct cfg_route *r)
 {
@@ -253,28 +245,55 @@ static void check_alias(struct load *l, const struct cfg_route *r)
 /* A strategy that has nothing to go by. */
 static void check_tokens(struct load *l, const struct cfg_route *r)
 {
-    for (char **t = r->targets; *t && r->strategy == STRATEGY_LEAST_TOKENS; t++)
-        for (size_t i = 0; i < l->c->n_providers; i++) {
-            const struct cfg_provider *p = &l->c->providers[i];
-            size_t n = strcspn(*t, "/");
-            if (strlen(p->name) != n || strncmp(p->name, *t, n) != 0 ||
-                p->limits.tokens)
-                continue;
+    for (char **t = r->targets; *t && r->strategy == STRATEGY_LEAST_TOKENS;
+         t++) {
+        const struct cfg_provider *p = provider_called(l->c, *t);
+        if (p && !p->limits.tokens)
             load_issue_at(l, false, &r->origin,
                           "routes: \"%s\" goes by least_tokens, and %s has no "
                           "limits.tokens_per_minute: nothing counts against it",
                           r->name, p->name);
-        }
+    }
+}
+
+static bool by_weights(const struct cfg_route *r)
+{
+    return r->strategy == STRATEGY_WEIGHTED || r->strategy == STRATEGY_SPLIT;
+}
+
+/* Those of the providers, where it says none. */
+static void fill_weights(struct load *l, struct cfg_route *r)
+{
+    size_t n = 0;
+    uint64_t sum = 0;
+    while (r->targets[n])
+        n++;
+    if (!by_weights(r) || r->weights)
+        return;
+    r->weights = load_alloc(l, n * sizeof *r->weights);
+    for (size_t i = 0; r->weights && i < n; i++) {
+        const struct cfg_provider *p = provider_called(l->c, r->targets[i]);
+        r->weights[i] = p ? p->weight : 1;
+        sum += r->weights[i];
+    }
+    if (!sum)
+        load_issue_at(
+            l, true, &r->origin,
+            "routes: \"%s\" goes by the weights of its providers, and "
+            "each is 0: write weights here, or a weight there",
+            r->name);
 }
 
 /* An alias may stand for any name that resolves by itself; a route's targets
  * say their provider. */
-static void check_targets(struct load *l, const struct cfg_route *r)
+static void check_targets(struct load *l, struct cfg_route *r)
 {
+    fill_weights(l, r);
+    check_split(l, r);
     check_tokens(l, r);
     check_alias(l, r);
     for (char **t = r->targets; *t && !r->alias; t++)
-        if (!is_provider(l->c, *t))
+        if (!provider_called(l->c, *t))
             load_issue_at(l, true, &r->origin,
                           "routes: the target \"%.128s\" of \"%s\" names no "
                           "provider of this configuration; write "
@@ -284,19 +303,11 @@ static void check_targets(struct load *l, const struct cfg_route *r)
 
 /* --- the environment ------------------------------------------------------ */
 
-static const struct cfg_provider *provider_named(const struct config *c,
-                                                 const char *name)
-{
-    for (size_t i = 0; i < c->n_providers; i++)
-        if (strcmp(c->providers[i].name, name) == 0)
-            return &c->providers[i];
-    return NULL;
-}
-
 static const char *provider_env(struct load *l, const char *name)
 {
     const char *v = load_env(l, name);
-    const struct cfg_provider *p = v ? provider_named(l->c, v) : NULL;
+    const struct cfg_provider *p =
+        v && !strchr(v, '/') ? provider_called(l->c, v) : NULL;
     if (v && !p)
         load_issue(l, false, name, 0,
                    "there is no provider \"%.64s\"; it is left out of the "

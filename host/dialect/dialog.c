@@ -193,6 +193,8 @@ void dl_route_headers(struct dialog *x, const struct call_report *r)
     dl_add_header(x, "x-patchbay-attempts", str_c(n));
     if (r->route)
         dl_add_header(x, "x-patchbay-route", str_c(r->route));
+    if (r->arm)
+        dl_add_header(x, "x-patchbay-arm", str_c(r->arm));
     if (x->shared.how != CACHE_NONE)
         dl_add_header(x, "x-patchbay-cache", str_c(cached[x->shared.how]));
     warning_headers(x, r->warnings);

@@ -35,7 +35,7 @@ static void keep(struct dialog *x, const struct call_report *r)
     in->report.provider = in->provider;
     in->report.model = str_c(in->model);
     in->report.reason = "";
-    in->report.route = NULL;
+    in->report.route = in->report.arm = NULL;
     in->report.warnings = NULL;
     in->report.usage.units = STR_NONE;
     in->reported = true;

@@ -335,7 +335,12 @@ static void put_provider(struct buf *b, struct health *h,
 
     buf_addc(b, "{\"id\":");
     buf_json(b, str_c(p->name));
-    buf_addc(b, ",\"object\":\"provider\",\"type\":");
+    buf_addc(b, ",\"object\":\"provider\",\"aliases\":[");
+    for (char **a = p->aliases; *a; a++) {
+        buf_addc(b, a == p->aliases ? "" : ",");
+        buf_json(b, str_c(*a));
+    }
+    buf_printf(b, "],\"weight\":%u,\"type\":", p->weight);
     buf_json(b, str_c(p->manifest ? p->manifest->id : p->type));
     buf_printf(b, ",\"state\":\"%s\",\"local\":%s,\"default_model\":",
                in           ? held_word(h, in->name)
@@ -367,7 +372,7 @@ static void providers(struct dialog *x)
     if (!x->rest.n)
         buf_addc(&b, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < c->n_providers; i++) {
-        if (x->rest.n && !str_is(x->rest, c->providers[i].name))
+        if (x->rest.n && !cfg_provider_called(&c->providers[i], x->rest))
             continue;
         if (!x->rest.n && i)
             buf_addc(&b, ",");

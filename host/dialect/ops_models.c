@@ -52,6 +52,7 @@ int ops_read_wish(struct dialog *x, struct model_wish *w, struct err *e)
 {
     pbay_str rest = x->req->head->query;
     const struct snapshot *s = x->d->manager->current;
+    const struct instance *in = NULL;
 
     *w = (struct model_wish){0};
     while (rest.n) {
@@ -60,12 +61,16 @@ int ops_read_wish(struct dialog *x, struct model_wish *w, struct err *e)
         if (model_wish_set(w, key, decode(x, value), e) < 0)
             return -1;
     }
-    if (w->provider.n && s && !snapshot_find(s, w->provider)) {
+    if (w->provider.n && s)
+        in = snapshot_find(s, w->provider);
+    if (w->provider.n && s && !in) {
         dl_bad(e, "provider", "unknown_provider",
                "there is no provider \"%.*s\"; see GET /v1/providers",
                STR_ARG(w->provider));
         return -1;
     }
+    if (in)
+        w->provider = str_c(in->name);
     return 0;
 }
 

@@ -33,6 +33,10 @@ void account_route(const char *route, const struct target *t, bool ok,
 {
     const pbay_usage *u = &r->usage;
     struct result took = {
+        .route = route,
+        .arm = r->arm,
+        .provider = t->instance->name,
+        .model = t->model,
         .ok = ok,
         .input = u->known & PBAY_U_INPUT ? u->input : 0,
         .output = u->known & PBAY_U_OUTPUT ? u->output : 0,
@@ -44,7 +48,7 @@ void account_route(const char *route, const struct target *t, bool ok,
         .total_ms = r->total_ms - before};
 
     if (route)
-        results_add(route, t->instance->name, t->model, &took);
+        results_add(&took);
 }
 
 static void put_cost(pbay_usage *u, int64_t cost)

@@ -235,6 +235,7 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     retry_earn(&m->retry, c->snap->cfg->retry_budget);
     c->report.reason = c->plan.reason;
     c->report.route = c->plan.route;
+    c->report.arm = c->plan.arm;
     manager_hold(m, c->snap);
     c->started = clock_now(m->loop->clock);
     c->next = m->calls;

@@ -144,6 +144,7 @@ struct call_report {
     pbay_str model_answered;
     const char *reason; /* the routing rule */
     const char *route;  /* the route's name; NULL: none */
+    const char *arm;    /* the request's arm, if that is split; else NULL */
     unsigned attempts;
     int64_t first_ms, total_ms; /* first_ms -1: nothing came */
     pbay_usage usage;           /* known == 0: not reported */

@@ -67,7 +67,8 @@ static int targets(struct manager *m, const struct call_request *r,
         err_set(e, ERR_NO_MODEL, "there is no provider \"%s\"", r->instance);
         return -1;
     }
-    out->targets[0] = (struct target){inst, r->model, 0, -1};
+    out->targets[0] = (struct target){
+        .instance = inst, .model = r->model, .score = SCORE_UNKNOWN};
     out->n = 1;
     out->reason = "asked for by name";
     return 0;
@@ -84,15 +85,15 @@ static void tell_held(const char *provider, struct err *e)
 /* A call of one provider, by name: its operator may have taken it out, but can
  * still look at how it is. */
 static int by_hold(const struct manager *m, const struct call_request *r,
-                   struct err *e)
+                   const char *name, struct err *e)
 {
     const uint64_t looks = PBAY_OP_BIT(PBAY_OP_HEALTH) |
                            PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_PS);
 
     if (!m->health || (looks & PBAY_OP_BIT(r->op)) ||
-        health_held(m->health, r->instance) == HOLD_NONE)
+        health_held(m->health, name) == HOLD_NONE)
         return 0;
-    tell_held(r->instance, e);
+    tell_held(name, e);
     return -1;
 }
 
@@ -148,5 +149,6 @@ int call_plan(struct manager *m, const struct call_request *r, struct arena *a,
 {
     if (targets(m, r, a, out, e) < 0)
         return -1;
-    return r->instance ? by_hold(m, r, e) : by_health(m, r, out, e);
+    return r->instance ? by_hold(m, r, out->targets[0].instance->name, e)
+                       : by_health(m, r, out, e);
 }

@@ -51,6 +51,7 @@ host_sources += \
 	host/manager/router.c host/manager/router.h \
 	host/manager/router_int.h \
 	host/manager/snapshot.c host/manager/snapshot.h \
+	host/manager/split.c host/manager/split.h \
 	host/manager/stats.c \
 	host/manager/text_job.c host/manager/text_job.h \
 	host/manager/usage.c host/manager/usage.h \

@@ -54,6 +54,6 @@ bool call_report_copy(struct call_report *to, const struct call_report *from,
     *to = *from;
     return dup(a, &to->id) && dup_c(a, &to->provider) && dup(a, &to->model) &&
            dup(a, &to->model_answered) && dup_c(a, &to->reason) &&
-           dup_c(a, &to->route) && dup(a, &to->usage.units) &&
+           dup_c(a, &to->route) && dup_c(a, &to->arm) && dup(a, &to->usage.units) &&
            dup_warnings(a, &to->warnings);
 }

@@ -10,7 +10,7 @@
 
 struct row {
     struct row *next;
-    pbay_str route, provider, model; /* behind this struct */
+    pbay_str route, arm, provider, model; /* behind this struct */
     uint64_t attempts, ok, failed, input, output, cost, unpriced;
     uint64_t first_n, first_ms, total_ms;
 };
@@ -28,23 +28,31 @@ static char *put(char *at, pbay_str s, pbay_str *to)
     return at + s.n;
 }
 
-/* NULL: there is no room. */
-static struct row *find(pbay_str route, pbay_str provider, pbay_str model)
+static bool is(const struct row *r, const struct result *q)
 {
+    return str_eq(r->model, q->model) && str_is(r->provider, q->provider) &&
+           str_is(r->route, q->route) && str_is(r->arm, q->arm ? q->arm : "");
+}
+
+/* NULL: there is no room. */
+static struct row *find(const struct result *q)
+{
+    pbay_str route = str_c(q->route), arm = str_c(q->arm ? q->arm : "");
+    pbay_str provider = str_c(q->provider);
     struct row *r = rows;
     char *at;
 
-    while (r && !(str_eq(r->model, model) && str_eq(r->provider, provider) &&
-                  str_eq(r->route, route)))
+    while (r && !is(r, q))
         r = r->next;
     if (r || n_rows == RESULTS_MAX)
         return r;
-    r = calloc(1, sizeof(*r) + route.n + provider.n + model.n + 1);
+    r = calloc(1, sizeof(*r) + route.n + arm.n + provider.n + q->model.n + 1);
     if (!r)
         return NULL;
     at = put((char *)(r + 1), route, &r->route);
+    at = put(at, arm, &r->arm);
     at = put(at, provider, &r->provider);
-    put(at, model, &r->model);
+    put(at, q->model, &r->model);
     n_rows++;
     *last = r;
     last = &r->next;
@@ -71,13 +79,12 @@ static void add(struct row *to, const struct result *r)
     to->first_ms += (uint64_t)r->first_ms;
 }
 
-void results_add(const char *route, const char *provider, pbay_str model,
-                 const struct result *r)
+void results_add(const struct result *r)
 {
     struct row *to;
 
     pthread_mutex_lock(&lock);
-    to = find(str_c(route), str_c(provider), model);
+    to = find(r);
     if (to)
         add(to, r);
     else
@@ -95,6 +102,8 @@ static int put_mean(struct buf *b, const char *name, uint64_t sum, uint64_t n)
 static int put_row(struct buf *b, const struct row *r)
 {
     int rc = buf_addc(b, "{\"route\":") | buf_json(b, r->route) |
+             buf_addc(b, ",\"arm\":") |
+             (r->arm.n ? buf_json(b, r->arm) : buf_addc(b, "null")) |
              buf_addc(b, ",\"provider\":") | buf_json(b, r->provider) |
              buf_addc(b, ",\"model\":") | buf_json(b, r->model);
 

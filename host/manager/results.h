@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What came of each target of a route, kept apart: so that traffic which a
  * route splits between two models (an A/B test) can be compared.  Every attempt
- * counts for the target that it asked, also one that another target made good.
+ * counts for the target that it asked, also one that another target made good,
+ * and for the arm of its request, whose target need not be that one.
  *
- * One table for all loops, by the names of route, provider and model, guarded
+ * One table for all loops, by the names of route, arm, provider and model, guarded
  * by a mutex; RESULTS_MAX rows at most, what comes then is counted as lost.  It
  * outlives reloads, not the process.  [any] for all functions. */
 #ifndef PB_RESULTS_H
@@ -18,15 +19,16 @@
 
 /* One attempt. */
 struct result {
+    const char *route, *arm, *provider; /* arm NULL: it has none */
+    pbay_str model;
     bool ok;
     uint64_t input, output;     /* tokens */
     int64_t cost_nano;          /* of USD; -1: nobody knows */
     int64_t first_ms, total_ms; /* of one that is ok; first_ms -1: none came */
 };
 
-void results_add(const char *route, const char *provider, pbay_str model,
-                 const struct result *r);
-/* {"results":[{"route","provider","model","attempts","ok","failed",
+void results_add(const struct result *r);
+/* {"results":[{"route","arm","provider","model","attempts","ok","failed",
  * "input_tokens","output_tokens","cost_nano","unpriced","first_token_ms",
  * "total_ms"},..],"lost":0}: the times are means of answers, null without any;
  * cost_nano is the sum of what is known, unpriced the answers of which nobody

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "manager/router_int.h"
+#include "manager/split.h"
 #include "manager/when.h"
 
 /* --- routes of the configuration ----------------------------------------- */
@@ -14,7 +15,8 @@
 /* One target: "provider/model", or "provider" for its default model.  Whether
  * it was added; one that cannot do what is asked is left out. */
 static bool add_target(const struct snapshot *s, int op, pbay_str target,
-                       unsigned weight, struct arena *a, struct plan *out)
+                       unsigned weight, const char *arm, struct arena *a,
+                       struct plan *out)
 {
     pbay_str rest = target, name = str_cut(&rest, '/');
     struct instance *in = snapshot_find(s, name);
@@ -28,8 +30,10 @@ static bool add_target(const struct snapshot *s, int op, pbay_str target,
         return false;
     n = out->n;
     plan_add(out, in, rest, a);
-    if (out->n > n) /* it was not there */
+    if (out->n > n) { /* it was not there */
         out->targets[n].weight = weight;
+        out->targets[n].arm = arm;
+    }
     return true;
 }
 
@@ -43,7 +47,8 @@ static int by_route(const struct snapshot *s, struct model_index *models,
     for (size_t i = 0; r->targets[i]; i++)
         if (!r->when || when_holds(&r->when[i], q))
             any |= add_target(s, q->op, str_c(r->targets[i]),
-                              r->weights ? r->weights[i] : 1, a, out);
+                              r->weights ? r->weights[i] : 1,
+                              r->arms ? r->arms[i] : NULL, a, out);
     if (!any) {
         err_set(e, ERR_UNAVAILABLE,
                 "no target of the route \"%s\" can take this: each is not set "
@@ -53,6 +58,8 @@ static int by_route(const struct snapshot *s, struct model_index *models,
         return -1;
     }
     route_order(out, from, r->strategy, q, models);
+    if (r->strategy == STRATEGY_SPLIT)
+        split_plan(out, from, r, q);
     if (r->sticky)
         route_stick(out, from, q);
     out->route = r->name;

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 #include "manager/limits.h"
 #include "manager/pace.h"
@@ -156,23 +157,13 @@ static void free_ones_in_turn(struct plan *p, size_t from, unsigned turn)
     rotate(p, from, n, turn);
 }
 
-/* splitmix64, https://prng.di.unimi.it/splitmix64.c: numbers that look drawn
- * by lot, of a counter. */
-static uint64_t lot(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 /* The better of two that are drawn by lot comes first: many who all see the
  * same figures would all take the best one, until it is the worst.  One that
  * was never measured is better than any that was. */
 static void better_of_two(struct plan *p, size_t from, unsigned turn)
 {
     size_t n = p->n - from, a, b;
-    uint64_t drawn = lot(turn);
+    uint64_t drawn = hash_lot(turn);
 
     if (n < 2)
         return;
@@ -223,6 +214,7 @@ void route_order(struct plan *p, size_t from, enum cfg_strategy how,
     p->strategy = how;
     switch (how) {
     case STRATEGY_FALLBACK:
+    case STRATEGY_SPLIT: /* split.c */
         break;
     case STRATEGY_ROUND_ROBIN:
         rotate(p, from, p->n - from, q->turn);
@@ -264,12 +256,9 @@ static uint64_t meets(uint64_t session, const struct target *t)
     pbay_str names[] = {str_c(t->instance->name), t->model};
     uint64_t h = session;
 
-    for (size_t k = 0; k < 2; k++) {
-        for (size_t i = 0; i < names[k].n; i++)
-            h = (h ^ (unsigned char)names[k].p[i]) * 1099511628211u;
-        h = (h ^ 0xff) * 1099511628211u;
-    }
-    return lot(h);
+    for (size_t k = 0; k < 2; k++)
+        h = hash_add(h, names[k]);
+    return hash_lot(h);
 }
 
 void route_stick(struct plan *p, size_t from, const struct ask *q)

@@ -26,8 +26,9 @@ void plan_add(struct plan *out, struct instance *in, pbay_str model,
             str_eq(out->targets[i].model, model))
             return;
     if (out->n < PLAN_MAX)
-        out->targets[out->n++] =
-            (struct target){in, arena_dup(a, model), 0, SCORE_UNKNOWN};
+        out->targets[out->n++] = (struct target){.instance = in,
+                                                 .model = arena_dup(a, model),
+                                                 .score = SCORE_UNKNOWN};
 }
 
 static bool configured(const struct instance *in, pbay_str model)

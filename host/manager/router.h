@@ -31,6 +31,7 @@ struct target {
     struct instance *instance;
     pbay_str model;  /* the provider's own name; in the arena */
     unsigned weight; /* of its route's weights; for the router alone */
+    const char *arm; /* of a route that is split; NULL: it has none */
     int64_t score;   /* what its route's strategy measured, the less the better:
                       * nano-USD, milliseconds, millionths of a limit, or how
                       * badly it fits (suit.h) */
@@ -43,6 +44,8 @@ struct plan {
     const char *reason;  /* which rule decided, for logs and `route explain` */
     unsigned complexity; /* where its strategy goes by it */
     enum cfg_strategy strategy; /* of its route; fallback where there is none */
+    const char *arm; /* the request's, of a route that is split; else NULL */
+    enum cfg_split split_by; /* what it was chosen by */
     bool took_models; /* the request's `models` was read here */
 };
 

@@ -180,10 +180,14 @@ void snapshot_free(struct snapshot *s, struct catalogue *modules)
     free(s);
 }
 
+/* Names first: they are what is asked for most. */
 struct instance *snapshot_find(const struct snapshot *s, pbay_str name)
 {
     for (size_t i = 0; i < s->n; i++)
         if (str_is(name, s->instances[i]->name))
+            return s->instances[i];
+    for (size_t i = 0; i < s->n; i++)
+        if (cfg_provider_called(s->instances[i]->cfg, name))
             return s->instances[i];
     return NULL;
 }

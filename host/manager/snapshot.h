@@ -70,6 +70,7 @@ void snapshot_free(struct snapshot *s, struct catalogue *modules);
 struct instance_stats *stats_of(const char *name);
 /* [control] When no snapshot is left. */
 void stats_free(void);
+/* By its name or one of its aliases; NULL: none is called so. */
 struct instance *snapshot_find(const struct snapshot *s, pbay_str name);
 /* Does its codec take bodies of that dialect as they are? */
 bool instance_speaks(const struct instance *in, pbay_str dialect);

@@ -18,7 +18,9 @@ static int add(const struct snapshot *s, struct model_index *models,
                                 .route = out->route,
                                 .reason = out->reason,
                                 .complexity = out->complexity,
-                                .strategy = out->strategy};
+                                .strategy = out->strategy,
+                                .arm = out->arm,
+                                .split_by = out->split_by};
     struct ask next = *q;
     int rc = 0;
 
@@ -35,6 +37,8 @@ static int add(const struct snapshot *s, struct model_index *models,
         out->reason = before.reason;
         out->complexity = before.complexity;
         out->strategy = before.strategy;
+        out->arm = before.arm;
+        out->split_by = before.split_by;
     } else if (rc == 0 && !out->reason) {
         out->reason = "named by the request";
     }

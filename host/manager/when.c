@@ -2,6 +2,7 @@
 /* Conditions and conversations; see when.h. */
 #include "manager/when.h"
 
+#include "base/hash.h"
 #include "base/str.h"
 #include <patchbay/json.h>
 
@@ -30,8 +31,7 @@ static bool any_tag(pbay_str patterns, pbay_str tags)
     return false;
 }
 
-/* The end user, as the client's body names it. */
-static pbay_str user_of(const struct ask *q)
+pbay_str when_user(const struct ask *q)
 {
     pbay_str v;
 
@@ -60,7 +60,7 @@ static bool term_holds(const struct cfg_term *t, const struct ask *q)
     case WHEN_KEY:
         return any_of(t->value, q->way ? q->way->key : STR_NONE);
     case WHEN_USER:
-        return any_of(t->value, user_of(q));
+        return any_of(t->value, when_user(q));
     case WHEN_TAG:
         return any_tag(t->value, header(q, "x-patchbay-tags"));
     case WHEN_HEADER:
@@ -85,14 +85,6 @@ bool when_holds(const struct cfg_when *w, const struct ask *q)
 
 /* --- conversations ------------------------------------------------------- */
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t mix(uint64_t h, pbay_str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ (unsigned char)s.p[i]) * 1099511628211u;
-    return (h ^ 0xff) * 1099511628211u;
-}
-
 /* The messages to the first of the user's.  Whether there is one. */
 static bool mix_messages(uint64_t *h, pbay_str list)
 {
@@ -101,12 +93,12 @@ static bool mix_messages(uint64_t *h, pbay_str list)
 
     while (pbay_json_type(list) == 'a' &&
            pbay_json_next(list, &pos, NULL, &m) > 0) {
-        *h = mix(*h, pbay_json_get(m, "content"));
+        *h = hash_add(*h, pbay_json_get(m, "content"));
         if (pbay_json_is(pbay_json_get(m, "role"), "user"))
             return true;
     }
     if (pbay_json_type(list) == 's')
-        *h = mix(*h, list);
+        *h = hash_add(*h, list);
     return pbay_json_type(list) == 's';
 }
 
@@ -116,12 +108,13 @@ bool when_session(const struct ask *q, uint64_t *out)
     const struct want *w = q->want;
     bool any;
 
-    *out = mix(14695981039346656037u, q->way ? q->way->key : STR_NONE);
-    *out = mix(*out, named);
+    *out = hash_add(HASH_START, q->way ? q->way->key : STR_NONE);
+    *out = hash_add(*out, named);
     if (named.n || !w)
         return named.n > 0;
-    *out = mix(*out, pbay_json_find(w->members, w->n_members, "system"));
-    *out = mix(*out, pbay_json_find(w->members, w->n_members, "instructions"));
+    *out = hash_add(*out, pbay_json_find(w->members, w->n_members, "system"));
+    *out = hash_add(*out,
+                    pbay_json_find(w->members, w->n_members, "instructions"));
     any =
         mix_messages(out, pbay_json_find(w->members, w->n_members, "messages"));
     return any ||

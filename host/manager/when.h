@@ -7,6 +7,8 @@
 
 /* Does it hold for that request? */
 bool when_holds(const struct cfg_when *w, const struct ask *q);
+/* The end user, as the client's body names it; empty: it does not. */
+pbay_str when_user(const struct ask *q);
 /* A number for the conversation: by the header x-patchbay-session, else by
  * what all its requests begin with, the instructions and the first message of
  * the user.  false: it has neither. */

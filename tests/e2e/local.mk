@@ -56,6 +56,7 @@ e2e_py = \
 	tests/e2e/provider_ollama.py \
 	tests/e2e/provider_openrouter.py \
 	tests/e2e/provider_responses.py \
+	tests/e2e/provider_names.py \
 	tests/e2e/raw_door.py \
 	tests/e2e/responses_sdk.py \
 	tests/e2e/rescue.py \
@@ -64,6 +65,7 @@ e2e_py = \
 	tests/e2e/routes.py \
 	tests/e2e/no_secrets.py \
 	tests/e2e/soak.py \
+	tests/e2e/split.py \
 	tests/e2e/stand_ins.py \
 	tests/e2e/structured.py \
 	tests/e2e/texts.py \

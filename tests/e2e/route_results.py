@@ -102,7 +102,7 @@ def test_command_and_reset():
         p = s.cli("results", "ab")
         assert p.returncode == 0, p.stderr
         rows = [line.split() for line in p.stdout.splitlines()[1:]]
-        assert sorted(r[1] for r in rows) == ["a/gpt-4o-mini", "b/other"], rows
+        assert sorted(r[2] for r in rows) == ["a/gpt-4o-mini", "b/other"], rows
         assert "unknown" in p.stdout
         p = s.cli("results", "--json", "--reset", "ab")
         assert len(json.loads(p.stdout)["results"]) == 2
