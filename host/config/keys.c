@@ -45,7 +45,8 @@ static const struct cfg_key keys[] = {
     {"server", "max_calls", KEY_INT, "4096", "calls", NULL, 1, 1000000,
      "Calls under way in one event loop; further ones get 503."},
     {"server", "retry_budget", KEY_INT, "20", "percent", NULL, 0, 1000,
-     "Of the requests, so many are repeated at most; see provider.retry."},
+     "Of the requests, so many are asked once more at most, of the same target "
+     "(see provider.retry) or of another one that is thought to be down."},
     {"server", "midstream", KEY_STRING, "rescue", NULL, "rescue|error", 0, 0,
      "A streamed answer that breaks after its first word. rescue: another "
      "target of the route goes on with it, if one can; error: it ends with an "

@@ -7,15 +7,41 @@
 #include "base/str.h"
 #include "manager/account.h"
 #include "manager/call_int.h"
+#include "manager/call_plan.h"
 #include "manager/health.h"
 #include "manager/room.h"
+
+/* Is the next target worth an attempt?  One that is thought to be down is while
+ * the retry budget has something left: when all are, not every request goes to
+ * each of them. */
+static bool affordable(struct call *c, size_t at)
+{
+    static const char why[] =
+        "it is thought to be down, and the retry budget is used up";
+    const struct target *t = &c->plan.targets[at];
+    int64_t until;
+    bool works = !c->m->health || !(CALL_MEASURED & PBAY_OP_BIT(c->req.op)) ||
+                 health_look(c->m->health, t->instance->name, t->model,
+                             clock_now(c->m->loop->clock), &until) == HEALTH_GO;
+
+    if (retry_elsewhere(&c->m->retry, works))
+        return true;
+    for (size_t i = at; i < c->plan.n; i++)
+        tried_leave(&c->tried, c->plan.targets[i].instance->name,
+                    c->plan.targets[i].model, why);
+    log_line(LOG_INFO, "call", "the next target is left out",
+             log_str("id", c->report.id),
+             log_cstr("provider", t->instance->name),
+             log_str("model", t->model), log_cstr("why", why), LOG_END);
+    return false;
+}
 
 /* A failure before the first content is invisible if another target may try. */
 static bool another(struct call *c, const struct err *e)
 {
     if (ca_known(c) || c->cancelled || c->at + 1 >= c->plan.n)
         return false;
-    return err_class(e->kind)->next_target;
+    return err_class(e->kind)->next_target && affordable(c, c->at + 1);
 }
 
 /* The prompt did not fit: it goes to targets that hold more. */
@@ -134,7 +160,7 @@ static bool rescued(struct call *c, const struct err *e)
         (attempt_passes(c->attempt) && !c->req.resume) ||
         !rescue_next(c->rescue, c->at, e, &c->report.usage, &next))
         return false;
-    if (!resumes(c)) {
+    if (!affordable(c, next) || !resumes(c)) {
         ca_count_usage(c);
         memset(&c->report.usage, 0, sizeof(c->report.usage)); /* is counted */
         return false;

@@ -97,6 +97,20 @@ static int by_hold(const struct manager *m, const struct call_request *r,
     return -1;
 }
 
+/* All are thought to be down, and there is not budget enough for each request
+ * to try all of them: so they do not all begin with the same one, and the first
+ * that works again is found. */
+static void take_turns(const struct manager *m, struct target *t, size_t n)
+{
+    struct target was[PLAN_MAX];
+
+    if (n < 2 || retry_left(&m->retry) >= n - 1)
+        return;
+    memcpy(was, t, n * sizeof(*t));
+    for (size_t i = 0; i < n; i++)
+        t[i] = was[(i + m->turn) % n];
+}
+
 /* Targets that may be tried first, the others behind them: should all of the
  * former fail, one that is thought to may still do.  When every one of them has
  * said when to come back, nobody is asked sooner: -1 and *e. */
@@ -128,6 +142,8 @@ static int by_health(const struct manager *m, const struct call_request *r,
         if (until < soonest)
             soonest = until;
     }
+    if (!good)
+        take_turns(m, later, bad);
     memcpy(&p->targets[good], later, bad * sizeof(*later));
     p->n = good + bad;
     if (!p->n) {

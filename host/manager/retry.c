@@ -25,15 +25,27 @@ void retry_earn(struct retry_state *s, int64_t share)
     s->spent = s->spent > share ? s->spent - share : 0;
 }
 
-static bool may(const struct retry_state *s, const struct retry_ask *q)
+static bool may(const struct retry_ask *q)
 {
     if (!err_class(q->e->kind)->retry_same || q->e->should_retry < 0)
         return false;
     if (!q->safe && q->e->kind != ERR_CONNECT)
         return false;
     return (int64_t)q->attempts < q->cfg->max_attempts &&
-           q->e->retry_after_ms <= q->cfg->max_ms &&
-           s->spent + 100 <= RETRY_SAVED;
+           q->e->retry_after_ms <= q->cfg->max_ms;
+}
+
+bool retry_elsewhere(struct retry_state *s, bool works)
+{
+    if (s->spent + 100 > RETRY_SAVED + (works ? RETRY_OWED : 0))
+        return works;
+    s->spent += 100;
+    return true;
+}
+
+size_t retry_left(const struct retry_state *s)
+{
+    return s->spent < RETRY_SAVED ? (size_t)(RETRY_SAVED - s->spent) / 100 : 0;
 }
 
 int64_t retry_wait(struct retry_state *s, const struct retry_ask *q)
@@ -41,7 +53,7 @@ int64_t retry_wait(struct retry_state *s, const struct retry_ask *q)
     double most = (double)q->cfg->backoff_ms, max = (double)q->cfg->max_ms;
     int64_t wait;
 
-    if (!may(s, q))
+    if (!may(q))
         return -1;
     for (unsigned i = 1; i < q->attempts && most < max; i++)
         most *= q->cfg->factor;
@@ -52,6 +64,5 @@ int64_t retry_wait(struct retry_state *s, const struct retry_ask *q)
         wait = q->e->retry_after_ms;
     if (q->left_ms >= 0 && wait >= q->left_ms)
         return -1;
-    s->spent += 100;
-    return wait;
+    return retry_elsewhere(s, false) ? wait : -1;
 }

@@ -8,7 +8,8 @@
  * than what Retry-After says; where that is more than max_backoff, the client
  * is told instead of being kept.  A budget keeps a provider that is down from
  * getting every request several times: each request adds a share to it, each
- * repetition takes one off.
+ * further attempt takes one off.  Targets that are thought to work are asked
+ * even where nothing is left, so that it never stands in the way of an answer.
  */
 #ifndef PB_RETRY_H
 #define PB_RETRY_H
@@ -32,9 +33,16 @@ struct retry_ask {
 
 /* Hundredths of a repetition that may be saved up. */
 #define RETRY_SAVED 1000
+/* ... and that may be owed. */
+#define RETRY_OWED 10000
 
 /* A request has come; share: of the requests, in hundredths. */
 void retry_earn(struct retry_state *s, int64_t share);
+/* May another target be asked instead?  works: it is thought to; then it may in
+ * any case, and the budget owes for it. */
+bool retry_elsewhere(struct retry_state *s, bool works);
+/* How many further attempts are left. */
+size_t retry_left(const struct retry_state *s);
 /* Milliseconds to wait, or -1: no.  Takes one off the budget if it may. */
 int64_t retry_wait(struct retry_state *s, const struct retry_ask *q);
 

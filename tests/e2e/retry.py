@@ -174,5 +174,39 @@ def test_the_budget():
         assert 200 < len(up.times) <= 200 + 10 + 40, len(up.times)
 
 
+def test_the_budget_of_a_route():
+    """Three targets that are down do not each get every request; and the one
+    that works again is found, though its breaker is open for seconds more."""
+    ups = [Failing(9999, refuse(503)) for _ in range(3)]
+    with ups[0], ups[1], ups[2], Host(
+            providers="".join(openai_at(up.url, "p%d" % i)
+                              for i, up in enumerate(ups)),
+            server="loops = 1; retry_budget = 20;",
+            top='routes = ( { name = "r"; targets = [ "p0/m", "p1/m", "p2/m" ];'
+            ' } );') as host:
+        def asks():
+            status, _, body = host.post("/v1/chat/completions", chat("r"))
+            return status, body
+        told = []
+        for _ in range(200):
+            status, body = asks()
+            assert status == 503 and b"Not now" in body, (status, body)
+            told.append(body)
+        # Who was not asked is told with those that failed.
+        assert b"the retry budget is used up" in b"".join(told), told[-1]
+        asked = [len(up.times) for up in ups]
+        # Ten saved up, some owed before the breakers open, and one in five.
+        assert 200 < sum(asked) <= 200 + 20 + 40, asked
+        # All get their share of what cannot be helped.
+        assert min(asked) > 40, asked
+        ups[2].left = 0
+        assert any(asks()[0] == 200 for _ in range(6))
+        before = [len(up.times) for up in ups]
+        assert [asks()[0] for _ in range(10)] == [200] * 10
+        more = [len(up.times) - n for up, n in zip(ups, before)]
+        # On a slow machine a breaker's time may be over, and a probe due.
+        assert more[2] == 10 and sum(more) <= 12, more
+
+
 if __name__ == "__main__":
     main(globals())

@@ -120,6 +120,27 @@ START_TEST(the_deadline)
 }
 END_TEST
 
+START_TEST(other_targets_are_of_the_budget)
+{
+    size_t free = 0, n = 0;
+
+    ck_assert_uint_eq(retry_left(&state), RETRY_SAVED / 100);
+    while (retry_elsewhere(&state, false))
+        n++;
+    ck_assert_uint_eq(n, RETRY_SAVED / 100);
+    ck_assert_uint_eq(retry_left(&state), 0);
+    ck_assert_int_eq(retry_wait(&state, &ask), -1);
+    /* One that works may be asked, and is owed for, but not without end. */
+    for (; free < 1000; free++)
+        ck_assert(retry_elsewhere(&state, true));
+    ck_assert_int_eq(state.spent, RETRY_SAVED + RETRY_OWED);
+    for (int i = 0; i < (RETRY_SAVED + RETRY_OWED) / 20 - 1; i++)
+        retry_earn(&state, 20);
+    ck_assert_uint_eq(retry_left(&state), RETRY_SAVED / 100 - 1);
+    ck_assert_int_ge(retry_wait(&state, &ask), 0);
+}
+END_TEST
+
 START_TEST(the_budget)
 {
     int n = 0;
@@ -153,6 +174,7 @@ int main(void)
     tcase_add_test(t, what_the_provider_says);
     tcase_add_test(t, the_deadline);
     tcase_add_test(t, the_budget);
+    tcase_add_test(t, other_targets_are_of_the_budget);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
