@@ -104,19 +104,28 @@ bool be_probe_look(struct be_probe *p, int64_t now)
 
 #define LISTENS 0x0a /* TCP_LISTEN */
 
+/* "0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 0 UID ..." */
+static bool line_is_strange(const char *line, int port, unsigned uid)
+{
+    unsigned at, state, owner;
+
+    return sscanf(line,
+                  " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u",
+                  &at, &state, &owner) == 3 &&
+           at == (unsigned)port && state == LISTENS && owner != uid;
+}
+
 bool be_port_strange_in(const char *text, int port, unsigned uid)
 {
-    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-        unsigned at, state, owner;
+    char line[256]; /* sscanf() looks for the end of all that it is given */
 
-        line += *line == '\n';
-        /* "0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 0 UID ..." */
-        if (sscanf(line,
-                   " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s "
-                   "%*s %u",
-                   &at, &state, &owner) == 3 &&
-            at == (unsigned)port && state == LISTENS && owner != uid)
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        snprintf(line, sizeof(line), "%.*s",
+                 (int)(n < sizeof(line) ? n : sizeof(line) - 1), text);
+        if (line_is_strange(line, port, uid))
             return true;
+        text += n + (text[n] == '\n');
     }
     return false;
 }

@@ -2,6 +2,8 @@
 /* Which process starts, serves, waits, yields and ends: the supervisor's state
  * machine on times that the test makes.  What the thread does (start, ready,
  * end) is done by hand. */
+#include <time.h>
+
 #include "unit.h"
 
 #include "base/log.h"
@@ -761,6 +763,26 @@ START_TEST(test_strange_ports)
 }
 END_TEST
 
+/* As many connections as a busy machine has take no time that anybody waits. */
+START_TEST(test_many_connections)
+{
+    static const char form[] =
+        "%5u: 0100007F:%04X 0100007F:C350 06 00000000:00000000 03:00001747 "
+        "00000000     0        0 0 3 0000000000000000\n";
+    const unsigned n = 100000;
+    char *text = malloc(n * (sizeof(form) + 16)), *p = text;
+    clock_t start;
+
+    ck_assert_ptr_nonnull(text);
+    for (unsigned i = 0; i < n; i++)
+        p += sprintf(p, form, i, i & 0x7fff);
+    start = clock();
+    ck_assert(!be_port_strange_in(text, 0x1f90, 1000));
+    ck_assert_int_lt(clock() - start, 5 * CLOCKS_PER_SEC);
+    free(text);
+}
+END_TEST
+
 /* Many steps at random: the bounds hold, and everybody is served or told. */
 START_TEST(test_random)
 {
@@ -838,6 +860,7 @@ int main(void)
     tcase_add_test(t, test_shutdown);
     tcase_add_test(t, test_bad_descriptions);
     tcase_add_test(t, test_strange_ports);
+    tcase_add_test(t, test_many_connections);
     tcase_add_test(t, test_random);
     suite_add_tcase(s, t);
     return unit_main(&s, 1);
