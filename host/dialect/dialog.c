@@ -67,10 +67,18 @@ int dl_keep_body(struct dialog *x, pbay_str text, struct call_body *out,
 {
     pbay_kv found[LIM_MEMBERS];
     pbay_kv *members = NULL;
+    int rc = 0;
 
     out->text = arena_dup(&x->req->arena, text);
-    if (out->text.p && pbay_json_members(out->text, found, LIM_MEMBERS,
-                                         &out->n_members, NULL) == 0)
+    if (out->text.p)
+        rc = pbay_json_members(out->text, found, LIM_MEMBERS, &out->n_members,
+                               NULL);
+    if (rc == PBAY_JSON_DEEP) {
+        /* A form may need a level more than the client's own. */
+        err_set(e, ERR_BAD_BODY, "the body is nested too deeply");
+        return -1;
+    }
+    if (out->text.p && rc == 0)
         members =
             arena_alloc(&x->req->arena, out->n_members * sizeof(*members));
     if (!members) {

@@ -7,7 +7,8 @@
  * reasoning the summary of a reasoning item, blocks that must come back
  * unchanged that item's encrypted_content (opaque.h), calls function_call
  * items. Calls stay open until the end, since their fragments may come in
- * turns.  A stream that fails ends with "error" and "response.failed", never
+ * turns.  What the request said stands in the answer again, but for fields of
+ * more than 1 MiB, instructions say.  A stream that fails ends with "error" and "response.failed", never
  * with "response.completed". */
 #ifndef PB_DIALECT_RESPONSES_H
 #define PB_DIALECT_RESPONSES_H

@@ -12,6 +12,9 @@
 #include <patchbay/json.h>
 
 #define ITEMS_MAX 512
+/* Of a field of the request that stands in the answer again, three times in a
+ * stream: what is larger is told as if it had not been said. */
+#define ECHO_MAX LIM_MIB(1)
 
 enum kind {
     TEXT,
@@ -205,7 +208,7 @@ static int put_echo(const struct rs_render *r, struct buf *o)
     for (size_t i = 0; i < sizeof(echoes) / sizeof(*echoes); i++) {
         pbay_str v =
             pbay_json_find(r->x->members, r->x->n_members, echoes[i].name);
-        if (!v.p || pbay_json_type(v) == '0')
+        if (!v.p || pbay_json_type(v) == '0' || v.n > ECHO_MAX)
             v = echoes[i].otherwise ? str_c(echoes[i].otherwise) : STR_NONE;
         if (!v.p)
             continue;

@@ -24,6 +24,7 @@ e2e_py = \
 	tests/e2e/embed_split.py \
 	tests/e2e/estimate.py \
 	tests/e2e/examples.py \
+	tests/e2e/extremes.py \
 	tests/e2e/faults_client.py \
 	tests/e2e/faults_upstream.py \
 	tests/e2e/fault_wall.py \
