@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -259,8 +260,19 @@ static int one_result(struct cli *cli, struct batch *b, int line, pbay_str text,
     return EXIT_OK;
 }
 
-static int cut(struct cli *cli, const struct batch *b, int64_t at)
+/* A line that a crash has cut begins as put_result() writes it; what does not
+ * is somebody else's file, of which nothing is taken. */
+static int cut(struct cli *cli, const struct batch *b, int line, pbay_str text,
+               int64_t at)
 {
+    static const char begin[] = "{\"id\":\"";
+    size_t n = text.n < sizeof(begin) - 1 ? text.n : sizeof(begin) - 1;
+
+    if (memcmp(text.p, begin, n) != 0)
+        return cli_error(cli, EXIT_REFUSED,
+                         "%s:%d: it is no result of this batch; name another "
+                         "file for the results",
+                         b->out_path, line);
     cli_warn(cli,
              "%s: its last line is not whole; it is cut off and asked "
              "again",
@@ -279,8 +291,8 @@ static int read_output(struct cli *cli, struct batch *b, bool *again)
     int rc = 1, status = lines_of(cli, &l, b->out, b->out_path);
 
     while (!status && (rc = next_line(&l, &text, &at, &whole)) > 0)
-        status =
-            whole ? one_result(cli, b, l.line, text, again) : cut(cli, b, at);
+        status = whole ? one_result(cli, b, l.line, text, again)
+                       : cut(cli, b, l.line, text, at);
     lines_done(&l);
     if (!status && rc < 0)
         return cli_error(cli, EXIT_FAILED, "%s:%d: it cannot be read",
@@ -293,7 +305,7 @@ static int read_output(struct cli *cli, struct batch *b, bool *again)
  * anew beside itself. */
 static int drop_failed(struct cli *cli, struct batch *b)
 {
-    char *path = NULL;
+    char *real = realpath(b->out_path, NULL), *path = NULL;
     struct lines l = {0};
     pbay_str text;
     int64_t at;
@@ -301,9 +313,13 @@ static int drop_failed(struct cli *cli, struct batch *b)
     FILE *to = NULL;
     int status = EXIT_OK, fd = -1;
 
-    if (asprintf(&path, "%s.new", b->out_path) < 0)
+    if (!real || asprintf(&path, "%s.new", real) < 0) {
+        free(real);
         return cli_error(cli, EXIT_FAILED, "out of memory");
-    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    }
+    /* Ours of a run that was killed; nobody else's, nor where a link leads. */
+    unlink(path);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     to = fd < 0 ? NULL : fdopen(dup(fd), "w");
     status = to ? lines_of(cli, &l, b->out, b->out_path) : EXIT_FAILED;
     while (!status && next_line(&l, &text, &at, &whole) > 0) {
@@ -316,7 +332,7 @@ static int drop_failed(struct cli *cli, struct batch *b)
     lines_done(&l);
     if (to && (fclose(to) || fsync(fd)))
         status = EXIT_FAILED;
-    if (status || flock(fd, LOCK_EX | LOCK_NB) || rename(path, b->out_path)) {
+    if (status || flock(fd, LOCK_EX | LOCK_NB) || rename(path, real)) {
         status = cli_error(cli, EXIT_FAILED, "%s: %s", path, strerror(errno));
         if (fd >= 0)
             close(fd);
@@ -325,30 +341,65 @@ static int drop_failed(struct cli *cli, struct batch *b)
         b->out = fd;
     }
     free(path);
+    free(real);
     return status;
+}
+
+/* Both have to be plain files, and two: a batch is read again where it stands,
+ * and its results are what a later run goes by. */
+static int check_file(struct cli *cli, int fd, const char *path,
+                      struct stat *st)
+{
+    if (fstat(fd, st) < 0)
+        return cli_error(cli, EXIT_FAILED, "%s: %s", path, strerror(errno));
+    return S_ISREG(st->st_mode) ? EXIT_OK
+                                : cli_error(cli, EXIT_FAILED,
+                                            "%s: a plain file is wanted", path);
+}
+
+static int open_output(struct cli *cli, struct batch *b, const struct stat *in)
+{
+    struct stat out, named;
+    int status;
+
+    /* Prompts and answers are nobody else's business. */
+    b->out = open(b->out_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (b->out < 0)
+        return cli_error(cli, EXIT_FAILED, "%s: %s", b->out_path,
+                         strerror(errno));
+    status = check_file(cli, b->out, b->out_path, &out);
+    if (status)
+        return status;
+    if (in->st_dev == out.st_dev && in->st_ino == out.st_ino)
+        return cli_error(cli, EXIT_REFUSED,
+                         "%s: it is the file with the requests; name another "
+                         "one for the results",
+                         b->out_path);
+    /* The other run may just have put a new one in its place. */
+    if (flock(b->out, LOCK_EX | LOCK_NB) || stat(b->out_path, &named) < 0 ||
+        named.st_ino != out.st_ino || named.st_dev != out.st_dev)
+        return cli_error(cli, EXIT_FAILED, "%s: another run writes to it",
+                         b->out_path);
+    return EXIT_OK;
 }
 
 int batch_open(struct cli *cli, struct batch *b)
 {
     bool again = false;
+    struct stat in;
     int status;
 
     b->in = open(b->in_path, O_RDONLY | O_CLOEXEC);
     if (b->in < 0)
         return cli_error(cli, EXIT_FAILED, "%s: %s", b->in_path,
                          strerror(errno));
-    status = read_input(cli, b);
-    if (status)
-        return status;
-    /* Prompts and answers are nobody else's business. */
-    b->out = open(b->out_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (b->out < 0)
-        return cli_error(cli, EXIT_FAILED, "%s: %s", b->out_path,
-                         strerror(errno));
-    if (flock(b->out, LOCK_EX | LOCK_NB))
-        return cli_error(cli, EXIT_FAILED, "%s: another run writes to it",
-                         b->out_path);
-    status = read_output(cli, b, &again);
+    status = check_file(cli, b->in, b->in_path, &in);
+    if (!status)
+        status = read_input(cli, b);
+    if (!status)
+        status = open_output(cli, b, &in);
+    if (!status)
+        status = read_output(cli, b, &again);
     if (!status && again)
         status = drop_failed(cli, b);
     if (!status && lseek(b->out, 0, SEEK_END) < 0)

@@ -265,6 +265,48 @@ def test_results_of_something_else_are_kept():
         assert "no result of this batch" in err and open(s.out).read() == before
 
 
+def test_files_of_others_are_kept():
+    """No results: a text without a line feed at its end, the requests
+    themselves, what is no plain file; and a link beside the results leads
+    nowhere that is written to."""
+    with Setting() as s:
+        requests = s.input(1)
+        with open(requests) as f:
+            line = f.read()
+        other = os.path.join(s.dir.name, "other")
+        for text in "my only copy", "{", line.rstrip("\n"), '{"id":7}':
+            with open(s.out, "w") as f:
+                f.write(text)
+            status = 7 if text != "{" else 0  # that one could be ours
+            out, err = s.run(requests, status=status)
+            if status:
+                assert "name another file" in err, err
+                assert open(s.out).read() == text
+        with open(requests, "w") as f:
+            f.write(line.rstrip("\n"))
+        s.out = requests
+        out, err = s.run(requests, status=7)
+        assert "the file with the requests" in err, err
+        assert open(requests).read() == line.rstrip("\n")
+        for path, out in (("/dev/zero", other), (requests, s.dir.name),
+                          (requests, "/dev/null")):
+            s.out = out
+            assert s.run(path, status=1)[1]
+        # What failed is asked again; the link that waits is not followed.
+        s.out = other
+        s.fails["q0"] = 1
+        s.run(requests, "--retries", "0", status=5)
+        with open(other + ".kept", "w") as f:
+            f.write("kept")
+        os.symlink(other + ".kept", other + ".new")
+        os.symlink("other", other + ".link")
+        s.out = other + ".link"
+        s.run(requests, "--retry-failed")
+        assert open(other + ".kept").read() == "kept"
+        assert os.path.islink(other + ".link")
+        assert len(s.results()) == 1
+
+
 def test_two_runs_do_not_share_a_file():
     with Setting() as s:
         s.open_for = 0
