@@ -7,6 +7,7 @@
 #include "dialect/ollama.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -16,6 +17,60 @@
 static bool old(const struct dialog *x)
 {
     return strcmp(x->route->path, "/api/embeddings") == 0;
+}
+
+/* Where each vector is in x->whole.  Providers number them and may send them in
+ * any order; here their place is all there is. */
+struct places {
+    struct place {
+        uint32_t choice;
+        size_t at, n;
+    } * v;
+    size_t n, room;
+};
+
+static bool remember(struct dialog *x, uint32_t choice, size_t at, size_t n)
+{
+    struct places *p = x->own;
+    struct place *v;
+
+    if (!p)
+        p = x->own = arena_alloc(&x->req->arena, sizeof(*p));
+    if (p && p->n == p->room) {
+        p->room = p->room ? p->room * 2 : 64;
+        v = arena_alloc(&x->req->arena, p->room * sizeof(*v));
+        if (v && p->n)
+            memcpy(v, p->v, p->n * sizeof(*v));
+        p->v = v;
+    }
+    if (!p || !p->v)
+        return false;
+    p->v[p->n++] = (struct place){choice, at, n};
+    return true;
+}
+
+static int by_choice(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    return (x->choice > y->choice) - (x->choice < y->choice);
+}
+
+/* All of them in their order; -1: one is missing, or there twice. */
+static int put_vectors(struct dialog *x, struct buf *b)
+{
+    struct places *p = x->own;
+    int rc = 0;
+
+    if (p)
+        qsort(p->v, p->n, sizeof(*p->v), by_choice);
+    for (size_t i = 0; p && i < p->n; i++) {
+        if (p->v[i].choice != i)
+            return -1;
+        rc |= i ? buf_addc(b, ",") : 0;
+        rc |= buf_add(b, str_n(buf_str(&x->whole).p + p->v[i].at, p->v[i].n));
+    }
+    return rc;
 }
 
 static void embed_begin(void *arg, const struct call_head *h,
@@ -39,11 +94,12 @@ static void embed_event(void *arg, const pbay_event *ev)
 {
     struct dialog *x = arg;
     struct buf *b = &x->whole;
+    size_t at = b->n;
     int rc;
 
     if (ev->type != PBAY_EV_VECTOR || (old(x) && b->n))
         return;
-    rc = (b->n ? buf_addc(b, ",[") : buf_addc(b, "["));
+    rc = buf_addc(b, "[");
     if (ev->code != PBAY_VEC_F32)
         rc = -1;
     for (size_t i = 0; i + sizeof(float) <= ev->text.n && rc == 0;
@@ -52,7 +108,8 @@ static void embed_event(void *arg, const pbay_event *ev)
         memcpy(&f, ev->text.p + i, sizeof(f));
         rc |= isfinite(f) ? buf_printf(b, i ? ",%.9g" : "%.9g", (double)f) : -1;
     }
-    if ((rc | buf_addc(b, "]")) < 0)
+    if ((rc | buf_addc(b, "]")) < 0 ||
+        (!old(x) && !remember(x, ev->choice, at, b->n - at)))
         x->lost = true;
 }
 
@@ -63,6 +120,7 @@ static void embed_end(void *arg, const struct err *e,
     long long ns =
         (long long)(clock_now(x->d->manager->loop->clock) - x->started) *
         1000000;
+    struct err mixed;
     struct buf b;
 
     x->call = NULL;
@@ -78,7 +136,14 @@ static void embed_end(void *arg, const struct err *e,
         buf_addc(&b, "{\"model\":");
         buf_json(&b, r->model_answered.n ? r->model_answered : x->model);
         buf_addc(&b, ",\"embeddings\":[");
-        buf_add(&b, buf_str(&x->whole));
+        if (put_vectors(x, &b) < 0) {
+            err_clear(&mixed);
+            err_set(&mixed, PBAY_E_PROTOCOL,
+                    "the reply's embeddings are not numbered one by one");
+            buf_done(&b);
+            ol_failed(x, &mixed, r);
+            return;
+        }
         buf_printf(&b, "],\"total_duration\":%lld", ns);
         if (r->usage.known & PBAY_U_INPUT)
             buf_printf(&b, ",\"prompt_eval_count\":%llu",

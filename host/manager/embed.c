@@ -14,12 +14,12 @@
 #include "manager/router.h"
 #include <patchbay/json.h>
 
-#define HELD_MAX (LIM_REPLY * 2) /* bytes of all vectors together */
+#define HELD_MAX  (LIM_REPLY * 2) /* bytes of all vectors together */
+#define PARTS_MAX 4096
 
 /* A vector that waits for the others; its bytes follow. */
 struct held {
-    struct held *next;
-    uint32_t choice, code;
+    uint32_t code;
     size_t n;
     char bytes[];
 };
@@ -33,7 +33,7 @@ struct part {
     size_t n_members;
     struct call *call;
     char id[64];
-    struct held *vectors, **last;
+    struct held **vectors; /* by their places */
     size_t got;
     struct call_report report; /* with texts in the split's arena */
 };
@@ -146,7 +146,8 @@ static bool add_part(struct embed_split *s, size_t first)
 
 /* As many inputs in each part as fit; one that is too large by itself is for
  * the provider to refuse. */
-static bool cut(struct embed_split *s, pbay_str input, const struct bounds *b)
+static bool cut(struct embed_split *s, pbay_str input, const struct bounds *b,
+                struct err *e)
 {
     size_t pos = 0, i = 0;
     int64_t tokens = 0;
@@ -157,7 +158,12 @@ static bool cut(struct embed_split *s, pbay_str input, const struct bounds *b)
         int64_t more = tokens_in(v, b);
         if (!p || (b->inputs && (int64_t)p->n >= b->inputs) ||
             (b->tokens && p->n && tokens + more > b->tokens)) {
-            if (!add_part(s, i))
+            if (s->n == PARTS_MAX)
+                err_set(e, ERR_BODY_TOO_LARGE,
+                        "the inputs come to more than %d parts, by the bounds "
+                        "of the model's provider; send fewer at once",
+                        PARTS_MAX);
+            if (s->n == PARTS_MAX || !add_part(s, i))
                 return false;
             p = &s->parts[s->n - 1];
             p->list = str_n(v.p, 0);
@@ -174,6 +180,7 @@ static bool cut(struct embed_split *s, pbay_str input, const struct bounds *b)
 /* The body of a part: the client's, with its inputs. */
 static int make_body(struct embed_split *s, struct part *p)
 {
+    pbay_str input = pbay_json_find(s->r.members, s->r.n_members, "input");
     pbay_kv found[LIM_MEMBERS];
     int rc;
 
@@ -181,7 +188,7 @@ static int make_body(struct embed_split *s, struct part *p)
     rc = buf_addc(&p->body, "{\"input\":[") | buf_add(&p->body, p->list) |
          buf_addc(&p->body, "]");
     for (size_t i = 0; i < s->r.n_members && !rc; i++)
-        if (!str_is(s->r.members[i].k, "input"))
+        if (s->r.members[i].v.p != input.p) /* however its name is written */
             rc =
                 buf_printf(&p->body, ",\"%.*s\":", STR_ARG(s->r.members[i].k)) |
                 buf_add(&p->body, s->r.members[i].v);
@@ -207,11 +214,9 @@ static void split_free(struct embed_split *s)
         p->call = NULL;
         if (call)
             call_cancel(call);
-        while (p->vectors) {
-            struct held *h = p->vectors;
-            p->vectors = h->next;
-            free(h);
-        }
+        for (size_t k = 0; p->vectors && k < p->n; k++)
+            free(p->vectors[k]);
+        free(p->vectors);
         buf_done(&p->body);
         free(p->members);
     }
@@ -273,9 +278,11 @@ static void on_event(void *arg, const pbay_event *ev)
 
     if (ev->type != PBAY_EV_VECTOR || p->split->failed)
         return;
-    if (ev->choice >= p->n) {
+    if (ev->choice >= p->n || p->vectors[ev->choice]) {
         err_clear(&e);
-        err_set(&e, PBAY_E_PROTOCOL, "a vector came for input %u of %zu",
+        err_set(&e, PBAY_E_PROTOCOL,
+                ev->choice < p->n ? "two vectors came for input %u of %zu"
+                                  : "a vector came for input %u of %zu",
                 (unsigned)ev->choice, p->n);
         fail(p->split, p, &e);
         return;
@@ -290,11 +297,10 @@ static void on_event(void *arg, const pbay_event *ev)
         fail(p->split, p, &e);
         return;
     }
-    *h = (struct held){.choice = ev->choice, .code = ev->code, .n = ev->text.n};
+    *h = (struct held){.code = ev->code, .n = ev->text.n};
     memcpy(h->bytes, ev->text.p, ev->text.n);
     p->split->held += ev->text.n;
-    *p->last = h;
-    p->last = &h->next;
+    p->vectors[ev->choice] = h;
     p->got++;
 }
 
@@ -345,10 +351,10 @@ static void start_part(struct embed_split *s, struct part *p)
     struct err e;
 
     p->split = s;
-    p->last = &p->vectors;
+    p->vectors = calloc(p->n, sizeof(struct held *));
     s->running++;
     err_clear(&e);
-    if (make_body(s, p) < 0) {
+    if (!p->vectors || make_body(s, p) < 0) {
         err_set(&e, ERR_INTERNAL, "out of memory");
     } else if ((r.deadline_ms = left(s, &e)) >= 0) {
         snprintf(p->id, sizeof(p->id), "%.*s_%zu",
@@ -407,11 +413,12 @@ static void give(struct embed_split *s, const struct call_report *r)
 
     s->sink->begin(s->arg, &head, r);
     for (size_t i = 0; i < s->n; i++)
-        for (struct held *h = s->parts[i].vectors; h; h = h->next) {
+        for (size_t k = 0; k < s->parts[i].n; k++) {
+            const struct held *h = s->parts[i].vectors[k];
             pbay_event ev = {.size = sizeof(ev),
                              .type = PBAY_EV_VECTOR,
                              .code = h->code,
-                             .choice = h->choice + (uint32_t)s->parts[i].first,
+                             .choice = (uint32_t)(s->parts[i].first + k),
                              .text = str_n(h->bytes, h->n)};
             s->sink->event(s->arg, &ev);
         }
@@ -492,6 +499,7 @@ int embed_start(struct manager *m, const struct call_request *r,
     struct bounds b;
 
     *out = NULL;
+    err_clear(e);
     if (r->op != PBAY_OP_EMBED || r->translate || !m->current ||
         !is_many(input) || find_bounds(m, r, &b) < 0 ||
         (!b.inputs && !b.tokens))
@@ -499,7 +507,7 @@ int embed_start(struct manager *m, const struct call_request *r,
     s = calloc(1, sizeof(*s));
     if (s) {
         arena_init(&s->arena, LIM_MIB(4));
-        if (keep_request(s, r) && cut(s, input, &b)) {
+        if (keep_request(s, r) && cut(s, input, &b, e)) {
             if (s->n < 2) {
                 split_free(s);
                 return 0;
@@ -510,7 +518,8 @@ int embed_start(struct manager *m, const struct call_request *r,
         }
     }
     if (!s) {
-        err_set(e, ERR_INTERNAL, "out of memory");
+        if (!e->kind)
+            err_set(e, ERR_INTERNAL, "out of memory");
         return -1;
     }
     s->m = m;

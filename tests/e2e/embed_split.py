@@ -135,6 +135,47 @@ def test_a_vector_for_no_input():
         assert reply["error"]["code"] == "provider_bad_reply", reply
 
 
+def test_numbers_count_and_not_places():
+    """A provider may number its vectors in any order; each number once."""
+    def answer(order):
+        def fn(r, c):
+            if r.method != "POST":
+                return send_json(c, 200, {"data": []})
+            inputs = r.json["input"]
+            return send_json(c, 200, {
+                "object": "list", "model": "e", "data": [
+                    {"object": "embedding", "index": i,
+                     "embedding": vector(inputs[i])}
+                    for i in order(len(inputs))],
+                "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+        return fn
+
+    with Setting() as s:
+        for n in 5, 25:  # whole, and in parts
+            s.up.answer = answer(lambda n: reversed(range(n)))
+            status, _, reply = s.ask(texts(n), path="/api/embed")
+            assert status == 200, reply
+            assert reply["embeddings"] == [vector(t) for t in texts(n)]
+            status, _, reply = s.ask(texts(n))
+            assert status == 200, reply
+            for d in reply["data"]:
+                assert d["embedding"] == vector("text %d" % d["index"])
+            s.up.answer = answer(lambda n: [0] + list(range(n - 1)))
+            status, _, reply = s.ask(texts(n), path="/api/embed")
+            assert status == 502, reply
+        assert s.ask(texts(25))[0] == 502
+
+
+def test_no_end_of_parts():
+    with Setting("embedding_limits: { max_inputs = 1; };") as s:
+        status, _, reply = s.ask(texts(5000))
+        assert status == 413 and "4096 parts" in reply["error"]["message"], reply
+        assert not s.posts()
+        data = json.dumps({"model": "up/e"})[:-1] + ',"\\u0069nput":["a","b"]}'
+        status, _, body = s.host.post("/v1/embeddings", data.encode())
+        assert status == 200 and len(s.posts()) == 2, body
+
+
 def test_order_when_the_last_comes_first():
     with Setting() as s:
         gates = {'"text %d"' % i: threading.Event() for i in (10, 20, 30)}
