@@ -25,7 +25,8 @@ void oai_fields(pbay_str object, const pbay_str *names, pbay_str *values,
             }
 }
 
-static void view(pbay_str data, struct view *v)
+/* 0, or below: the record is not JSON. */
+static int view(pbay_str data, struct view *v)
 {
     static const pbay_str names[] = {
         PBAY_LIT("id"),     PBAY_LIT("model"),   PBAY_LIT("choices"),
@@ -33,8 +34,10 @@ static void view(pbay_str data, struct view *v)
         PBAY_LIT("object"), PBAY_LIT("message"), PBAY_LIT("detail")};
     pbay_str f[sizeof names / sizeof *names];
 
-    oai_fields(data, names, f, sizeof names / sizeof *names);
+    int rc = pbay_json_pick(data, names, f, sizeof f / sizeof *f, NULL);
+
     *v = (struct view){f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]};
+    return rc;
 }
 
 static int is_null(pbay_str value)
@@ -195,13 +198,15 @@ static int bare_error(const struct view *v)
            pbay_json_type(v->message) == 's';
 }
 
+/* Without going through its first item. */
 static int empty_list(pbay_str list)
 {
-    pbay_str item;
-    size_t pos = 0;
+    pbay_str inside;
 
-    return pbay_json_type(list) == 'a' &&
-           !pbay_json_next(list, &pos, NULL, &item);
+    if (pbay_json_type(list) != 'a')
+        return 0;
+    inside = trim((pbay_str){list.p + 1, list.n - 1});
+    return inside.n == 1; /* the bracket */
 }
 
 static pbay_rc answer(struct openai *o, struct call *c, const struct view *v)
@@ -218,7 +223,7 @@ static pbay_rc answer(struct openai *o, struct call *c, const struct view *v)
     rc = oai_usage(o, c, usage);
     /* The chunk we asked for and the client did not. */
     if (rc == PBAY_OK && (c->flags & PBAY_RQ_PASS) && c->usage_added &&
-        empty_list(v->choices) && pbay_json_type(v->usage) == 'o')
+        pbay_json_type(v->usage) == 'o' && empty_list(v->choices))
         return PBAY_DROP;
     return rc;
 }
@@ -263,14 +268,13 @@ static pbay_rc read_record(struct openai *o, struct call *c,
 {
     struct view v;
 
-    if (pbay_json_check(data, NULL) < 0)
+    if (view(data, &v) < 0)
         return rec->event.n && is_text(rec->event, "error")
                    ? oai_error_body(o, c, data)
                    : oai_error(o, c, PBAY_E_PROTOCOL,
                                c->framing == PBAY_FRAME_SSE
                                    ? "an event of the reply is not JSON"
                                    : "the reply is not JSON");
-    view(data, &v);
     if (!is_null(v.error) || is_text(rec->event, "error"))
         return oai_error_body(o, c, data);
     if (!is_null(pbay_json_get(v.groq, "error")))

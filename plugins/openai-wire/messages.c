@@ -224,6 +224,17 @@ static int has(pbay_str json, const char *what, size_t n)
     return json.n && memmem(json.p, json.n, what, n) != NULL;
 }
 
+/* Anything that only this host writes.  Both words begin alike, so that a long
+ * conversation is looked through once. */
+static int has_ours(pbay_str json)
+{
+    static const char both[] = "patchbay_";
+
+    return has(json, both, sizeof both - 1) &&
+           (has(json, blocks_name, sizeof blocks_name - 1) ||
+            has(json, note, sizeof note - 1));
+}
+
 /* Annotations in a form that only this host writes. */
 static int is_noted(pbay_str annotations)
 {
@@ -297,9 +308,7 @@ pbay_rc oai_edit_messages(struct openai *o, struct call *c,
     int changed = 0;
 
     if (pbay_json_type(list) != 'a' ||
-        (!o->plain_roles && !o->short_ids && !o->echo &&
-         !has(list, blocks_name, sizeof blocks_name - 1) &&
-         !has(list, note, sizeof note - 1)))
+        (!o->plain_roles && !o->short_ids && !o->echo && !has_ours(list)))
         return PBAY_OK;
     pbay_out_cstr(&w, "[");
     while (pbay_json_next(list, &pos, NULL, &message)) {

@@ -285,7 +285,11 @@ static uint64_t name_hash(const struct names *names, pbay_str k)
     char out[4];
 
     while (p < end) {
-        size_t n = pbay_scan_step(&p, end, out);
+        size_t n = 1;
+        if (*p == '\\')
+            n = pbay_scan_step(&p, end, out);
+        else
+            out[0] = *p++;
         for (size_t i = 0; i < n; i++) {
             h = (h ^ (unsigned char)out[i]) * UINT64_C(0x9fb21c651e98df25);
             h ^= h >> 32;
@@ -367,8 +371,10 @@ static int member(struct check *c, pbay_kv *kv)
     return 0;
 }
 
-static int members(struct check *c, struct names *names, pbay_kv *out,
-                   size_t room)
+/* Each member of the object at c->p; `take` returns 0, or what is wrong with
+ * it. */
+static int each_member(struct check *c,
+                       int (*take)(void *arg, const pbay_kv *kv), void *arg)
 {
     int rc = check_push(c, 1);
 
@@ -387,12 +393,7 @@ static int members(struct check *c, struct names *names, pbay_kv *out,
         rc = member(c, &kv);
         if (rc < 0)
             return rc;
-        if (names->n == room) {
-            c->p = from;
-            return PBAY_JSON_FULL;
-        }
-        out[names->n] = kv;
-        rc = name_add(names, kv.k);
+        rc = take(arg, &kv);
         if (rc < 0) {
             c->p = from;
             return rc;
@@ -405,23 +406,41 @@ static int members(struct check *c, struct names *names, pbay_kv *out,
     }
 }
 
+/* What pbay_json_members() fills. */
+struct list {
+    struct names names;
+    pbay_kv *out;
+    size_t room;
+};
+
+static int take_listed(void *arg, const pbay_kv *kv)
+{
+    struct list *l = arg;
+
+    if (l->names.n == l->room)
+        return PBAY_JSON_FULL;
+    l->out[l->names.n] = *kv;
+    return name_add(&l->names, kv->k);
+}
+
 int pbay_json_members(pbay_str text, pbay_kv *out, size_t room, size_t *n,
                       size_t *at)
 {
-    struct names names;
+    struct list l;
     struct check c;
     int rc;
 
     check_init(&c, text);
     *n = 0;
     if (c.p < c.end && *c.p == '{') {
-        names.members = out;
-        names.n = 0;
-        memset(names.slot, 0, sizeof names.slot);
-        rc = members(&c, &names, out, room);
-        rc = check_over(&c, rc, at);
+        l.names.members = out;
+        l.names.n = 0;
+        memset(l.names.slot, 0, sizeof l.names.slot);
+        l.out = out;
+        l.room = room;
+        rc = check_over(&c, each_member(&c, take_listed, &l), at);
         if (rc == 0)
-            *n = names.n;
+            *n = l.names.n;
         return rc;
     }
     rc = check_value(&c);
@@ -431,5 +450,45 @@ int pbay_json_members(pbay_str text, pbay_kv *out, size_t room, size_t *n,
             *at = (size_t)(scan_space(c.start, c.end) - c.start);
         rc = PBAY_JSON_TYPE;
     }
+    return rc;
+}
+
+/* ------------------------------------------------------- members by name */
+
+struct picks {
+    const pbay_str *names;
+    pbay_str *values;
+    size_t n;
+};
+
+static int take_picked(void *arg, const pbay_kv *kv)
+{
+    const struct picks *p = arg;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (kv->k.n == p->names[i].n &&
+            memcmp(kv->k.p, p->names[i].p, kv->k.n) == 0) {
+            p->values[i] = kv->v;
+            break;
+        }
+    return 0;
+}
+
+int pbay_json_pick(pbay_str text, const pbay_str *names, pbay_str *values,
+                   size_t n, size_t *at)
+{
+    struct picks p = {names, values, n};
+    struct check c;
+    int rc;
+
+    memset(values, 0, n * sizeof *values);
+    check_init(&c, text);
+    if (c.p < c.end && *c.p == '{')
+        rc = each_member(&c, take_picked, &p);
+    else
+        rc = check_value(&c);
+    rc = check_over(&c, rc, at);
+    if (rc < 0)
+        memset(values, 0, n * sizeof *values);
     return rc;
 }

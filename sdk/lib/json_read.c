@@ -120,6 +120,8 @@ static int inner_is(pbay_str inner, const char *text, size_t n)
 
     if (inner.n < n) /* an escape is never shorter than what it stands for */
         return 0;
+    if (n && *p != *text && *p != '\\') /* most names end here */
+        return 0;
     if (inner.n == n && memcmp(p, text, n) == 0 && !memchr(p, '\\', n))
         return 1;
     while (p < end) {
@@ -333,7 +335,7 @@ pbay_str pbay_json_find(const pbay_kv *members, size_t n, const char *name)
     size_t len = strlen(name);
 
     for (size_t i = 0; i < n; i++)
-        if (inner_is(members[i].k, name, len))
+        if (members[i].k.n >= len && inner_is(members[i].k, name, len))
             return members[i].v;
     return (pbay_str){NULL, 0};
 }

@@ -93,7 +93,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int rc = pbay_json_check(s, &at);
     int rc2 = pbay_json_members(s, kv, 16, &n, &at2);
 
+    static const pbay_str names[] = {PBAY_LIT("model"), PBAY_LIT("a")};
+    pbay_str picked[2];
+    size_t at3;
+
     FUZZ_CHECK(at <= size && at2 <= size);
+    FUZZ_CHECK(pbay_json_pick(s, names, picked, 2, &at3) == rc && at3 == at);
     if (rc == 0) {
         const char *p = s.p;
         size_t left = size;
@@ -105,6 +110,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(rc2 == 0 || rc2 == PBAY_JSON_TYPE || rc2 == PBAY_JSON_FULL ||
                    rc2 == PBAY_JSON_TWICE);
         FUZZ_CHECK((rc2 == PBAY_JSON_TYPE) == (*p != '{'));
+        for (size_t i = 0; rc2 == 0 && i < n; i++)
+            if (kv[i].k.n == 5 && memcmp(kv[i].k.p, "model", 5) == 0)
+                FUZZ_CHECK(picked[0].p == kv[i].v.p &&
+                           picked[0].n == kv[i].v.n);
         if (size < 4096 && !memchr(data, 0, size))
             FUZZ_CHECK(json_c_accepts(s));
     } else {

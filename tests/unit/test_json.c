@@ -239,6 +239,41 @@ START_TEST(test_blocks)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ pick */
+
+START_TEST(test_pick)
+{
+    static const pbay_str names[] = {PBAY_LIT("id"), PBAY_LIT("usage"),
+                                     PBAY_LIT("a\"b")};
+    pbay_str v[3];
+    size_t at;
+
+    ck_assert_int_eq(pbay_json_pick(c(" {\"x\":[{\"id\":1}], \"id\" : \"i\" ,"
+                                      "\"ids\":2,\"a\\\"b\":3,\"id\":[4 ]}\n"),
+                                    names, v, 3, &at),
+                     0);
+    ck_assert_uint_eq(v[0].n, 4); /* the last one */
+    ck_assert_mem_eq(v[0].p, "[4 ]", 4);
+    ck_assert_ptr_null(v[1].p);
+    ck_assert_ptr_null(v[2].p); /* names are not unescaped */
+    ck_assert_int_eq(pbay_json_pick(c("{}"), names, v, 3, NULL), 0);
+    ck_assert_ptr_null(v[0].p);
+    ck_assert_int_eq(pbay_json_pick(c("[\"id\"]"), names, v, 3, NULL), 0);
+    ck_assert_ptr_null(v[0].p);
+    /* What is not JSON has no members, and is refused where the check does. */
+    ck_assert_int_eq(pbay_json_pick(c("{\"id\":1} x"), names, v, 3, &at),
+                     PBAY_JSON_SYNTAX);
+    ck_assert_uint_eq(at, 9);
+    ck_assert_ptr_null(v[0].p);
+    ck_assert_int_eq(
+        pbay_json_pick(c("{\"id\":1,\"usage\":tru}"), names, v, 3, &at),
+        PBAY_JSON_SYNTAX);
+    ck_assert_ptr_null(v[0].p);
+    ck_assert_int_eq(pbay_json_pick(c(""), names, v, 3, NULL),
+                     PBAY_JSON_SYNTAX);
+}
+END_TEST
+
 /* --------------------------------------------------------------- members */
 
 START_TEST(test_members)
@@ -641,6 +676,7 @@ int main(void)
     tcase_add_test(t, test_prefixes);
     tcase_add_test(t, test_depth);
     tcase_add_test(t, test_blocks);
+    tcase_add_test(t, test_pick);
     tcase_add_test(t, test_members);
     tcase_add_test(t, test_twice);
     tcase_add_test(t, test_many);

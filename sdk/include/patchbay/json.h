@@ -37,6 +37,13 @@ int pbay_json_check(pbay_str text, size_t *at);
 int pbay_json_members(pbay_str text, pbay_kv *out, size_t room, size_t *n,
                       size_t *at);
 
+/* Check the whole text strictly and find first-level members in the same pass:
+ * values[i] is the value of names[i], written as it stands there, without
+ * escapes; {NULL,0} where there is none or the text is no object.  Of a name
+ * that occurs twice it is the last value. */
+int pbay_json_pick(pbay_str text, const pbay_str *names, pbay_str *values,
+                   size_t n, size_t *at);
+
 /* The rest works on text that pbay_json_check() accepted; on other text the
  * result is unspecified but harmless. */
 
