@@ -242,8 +242,11 @@ int err_from_status(int status)
 
 void err_clear(struct err *e)
 {
-    memset(e, 0, sizeof(*e));
+    /* Not all of it: it is large, and cleared several times a request. */
+    e->kind = e->scope = e->upstream_status = e->should_retry = 0;
     e->retry_after_ms = -1;
+    e->provider[0] = e->code[0] = e->type[0] = e->param[0] = '\0';
+    e->request_id[0] = e->message[0] = '\0';
 }
 
 /* The whole message is made before it is redacted and cut, so that the cut

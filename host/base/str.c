@@ -17,12 +17,10 @@ static unsigned char lower(char c)
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
-bool str_ieq(pbay_str a, pbay_str b)
+bool str_same_letters(const char *a, const char *b, size_t n)
 {
-    if (a.n != b.n)
-        return false;
-    for (size_t i = 0; i < a.n; i++) {
-        if (lower(a.p[i]) != lower(b.p[i]))
+    for (size_t i = 0; i < n; i++) {
+        if (lower(a[i]) != lower(b[i]))
             return false;
     }
     return true;

@@ -35,8 +35,13 @@ static inline bool str_is(pbay_str a, const char *b)
     return str_eq(a, str_c(b));
 }
 
-/* ASCII case is ignored. */
-bool str_ieq(pbay_str a, pbay_str b);
+/* Two texts of n bytes; ASCII case is ignored. */
+bool str_same_letters(const char *a, const char *b, size_t n);
+/* Inline, since most that are compared differ in length: headers. */
+static inline bool str_ieq(pbay_str a, pbay_str b)
+{
+    return a.n == b.n && str_same_letters(a.p, b.p, a.n);
+}
 bool str_starts(pbay_str s, const char *prefix);
 bool str_ends(pbay_str s, const char *suffix);
 pbay_str str_trim(pbay_str s); /* spaces and tabs at both ends */

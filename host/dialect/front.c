@@ -29,9 +29,8 @@ static const struct dl_route own_routes[] = {
 };
 
 static const struct dl_route *const tables[] = {
-    oa_routes,  an_routes,  ol_routes, cp_routes,
-    rs_routes,  cmp_routes, bt_routes, res_routes,  ops_routes,
-    tx_routes,  raw_routes, own_routes};
+    oa_routes, an_routes,  ol_routes,  cp_routes, rs_routes,  cmp_routes,
+    bt_routes, res_routes, ops_routes, tx_routes, raw_routes, own_routes};
 
 /* Which dialect's errors a URL gets, also one that does not exist; the first
  * that fits. */
@@ -51,17 +50,27 @@ static const char *const shown[] = {"openai-beta",         "anthropic-beta",
                                     "http-referer",        "x-title",
                                     "x-openrouter-title"};
 
+/* n hex digits; snprintf() takes twenty times as long. */
+static char *put_hex(char *at, uint64_t v, int n)
+{
+    for (int i = n - 1; i >= 0; i--, v >>= 4)
+        at[i] = "0123456789abcdef"[v & 15];
+    return at + n;
+}
+
 /* "req_" and 30 hex digits: milliseconds, loop and process, a count. */
 static void new_id(struct dialect *d, char out[40])
 {
-    unsigned long long ms =
-        (unsigned long long)clock_wall(d->manager->loop->clock);
+    uint64_t ms = (uint64_t)clock_wall(d->manager->loop->clock);
+    char *at = out + 4;
 
     if (!d->id_seed)
         RAND_bytes((unsigned char *)&d->id_seed, sizeof(d->id_seed));
-    snprintf(out, 40, "req_%012llx%08x%010llx", ms & 0xffffffffffffULL,
-             (unsigned)d->id_seed,
-             (unsigned long long)(++d->id_count & 0xffffffffffULL));
+    memcpy(out, "req_", 4);
+    at = put_hex(at, ms, 12);
+    at = put_hex(at, d->id_seed, 8);
+    at = put_hex(at, ++d->id_count, 10);
+    *at = '\0';
 }
 
 static void on_end(struct http_req *req, bool ok)

@@ -22,6 +22,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "http/curl_impl.h"
+#include "http/parse_int.h"
 
 /* Read at once from the socket.  Small: it is held for as long as a stream
  * lasts; a TLS record that is longer waits inside OpenSSL. */
@@ -32,9 +33,13 @@
 /* Handles kept for later, over all profiles; about 6 KiB each.  As many
  * requests at once as one loop has in busy times: making one takes longer than
  * all else that a request needs of curl. */
-#define FREE_MAX 256
+#define FREE_MAX   256
 #define METHOD_MAX 32
-#define USER_AGENT PACKAGE_NAME "/" PACKAGE_VERSION
+/* curl adds "Expect: 100-continue" to bodies of more than 1 MiB.  It looks at
+ * each line of a list of headers some ten times, so the line that prevents it
+ * is only there where it is needed. */
+#define EXPECT_FROM LIM_KIB(512)
+#define USER_AGENT  PACKAGE_NAME "/" PACKAGE_VERSION
 /* The system's bundle is read again after this long. */
 #define CA_CACHE_S 3600L
 
@@ -158,7 +163,8 @@ int url_target(pbay_str url, struct target *out, bool *tls, char **why)
         return *why ? -EINVAL : -ENOMEM;
     }
     rest = str_n(url.p + skip, url.n - skip);
-    while (n < rest.n && !strchr("/?#", rest.p[n] ? rest.p[n] : '/'))
+    while (n < rest.n && rest.p[n] && rest.p[n] != '/' && rest.p[n] != '?' &&
+           rest.p[n] != '#')
         n++;
     for (size_t i = n; i < rest.n && !wrong; i++)
         if ((unsigned char)rest.p[i] <= ' ' || rest.p[i] == 127)
@@ -334,10 +340,10 @@ void profiles_free(struct curl_transport *t)
 
 /* ---------------------------------------------------------- handles */
 
-#define SET(option, value)                                                    \
-    do {                                                                      \
-        if (!rc)                                                              \
-            rc = curl_easy_setopt(c, option, value);                          \
+#define SET(option, value)                           \
+    do {                                             \
+        if (!rc)                                     \
+            rc = curl_easy_setopt(c, option, value); \
     } while (0)
 
 /* Streams wait long between two tokens: let OpenSSL give its 34 KiB of record
@@ -526,29 +532,27 @@ void easy_drop(struct easy *e)
 static bool token(pbay_str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!isalnum((unsigned char)s.p[i]) &&
-            !strchr("!#$%&'*+-.^_`|~", s.p[i] ? s.p[i] : ' '))
+        if (!http_is(s.p[i], HC_TOKEN))
             return false;
     return s.n > 0;
 }
 
 static bool value_ok(pbay_str s)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if ((c < ' ' && c != '\t') || c == 127)
+    for (size_t i = 0; i < s.n; i++)
+        if (!http_is_value(s.p[i]))
             return false;
-    }
     return true;
 }
 
 static bool is_own(pbay_str name)
 {
-    static const pbay_str own[] = {
-        PBAY_LIT("host"),       PBAY_LIT("content-length"),
-        PBAY_LIT("transfer-encoding"), PBAY_LIT("connection"),
-        PBAY_LIT("expect"),     PBAY_LIT("accept-encoding")};
+    static const pbay_str own[] = {PBAY_LIT("host"),
+                                   PBAY_LIT("content-length"),
+                                   PBAY_LIT("transfer-encoding"),
+                                   PBAY_LIT("connection"),
+                                   PBAY_LIT("expect"),
+                                   PBAY_LIT("accept-encoding")};
 
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (str_ieq(name, own[i]))
@@ -659,7 +663,8 @@ static int make_headers(struct exchange *x, const struct tx_request *r)
     }
     if (auth)
         put(&l, r->auth_name, r->auth_prefix, key);
-    leave_out(&l, "Expect");
+    if (x->body_total >= EXPECT_FROM)
+        leave_out(&l, "Expect");
     if (!type)
         leave_out(&l, "Content-Type");
     l.nodes[l.n - 1].next = NULL;
@@ -786,9 +791,9 @@ int easy_request(struct exchange *x, const struct tx_request *r, char **why)
     int err = headers_wrong(r, why);
 
     if (!err)
-        err = make_headers(x, r);
-    if (!err)
         err = make_body(x, r, &body);
+    if (!err)
+        err = make_headers(x, r);
     if (err)
         return err;
     rc = easy_url(x->easy, r->url);

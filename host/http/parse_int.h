@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What parse.c and chunked.c share: classes of bytes.  Constant; any thread. */
+/* What parse.c, chunked.c and curl_easy.c share: classes of bytes.  Constant;
+ * any thread. */
 #ifndef PB_HTTP_PARSE_INT_H
 #define PB_HTTP_PARSE_INT_H
 
@@ -7,7 +8,12 @@
 
 /* tchar of RFC 9110 5.6.2; what a header's value may hold, obs-text aside;
  * URL bytes of RFC 3986 but '#'; those of a host and port. */
-enum { HC_TOKEN = 1, HC_VALUE = 2, HC_TARGET = 4, HC_HOST = 8 };
+enum {
+    HC_TOKEN = 1,
+    HC_VALUE = 2,
+    HC_TARGET = 4,
+    HC_HOST = 8
+};
 #define HC_ALNUM (HC_TOKEN | HC_VALUE | HC_TARGET | HC_HOST)
 extern const unsigned char http_class[256];
 

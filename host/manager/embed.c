@@ -494,14 +494,16 @@ int embed_start(struct manager *m, const struct call_request *r,
                 const struct call_sink *sink, void *arg,
                 struct embed_split **out, struct err *e)
 {
-    pbay_str input = pbay_json_find(r->members, r->n_members, "input");
     struct embed_split *s;
     struct bounds b;
+    pbay_str input;
 
     *out = NULL;
     err_clear(e);
-    if (r->op != PBAY_OP_EMBED || r->translate || !m->current ||
-        !is_many(input) || find_bounds(m, r, &b) < 0 ||
+    if (r->op != PBAY_OP_EMBED || r->translate || !m->current)
+        return 0;
+    input = pbay_json_find(r->members, r->n_members, "input");
+    if (!is_many(input) || find_bounds(m, r, &b) < 0 ||
         (!b.inputs && !b.tokens))
         return 0;
     s = calloc(1, sizeof(*s));
