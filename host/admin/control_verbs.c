@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "manager/health_tell.h"
 #include "manager/op.h"
 #include "module/backend.h"
 #include <patchbay/json.h>
@@ -127,20 +128,24 @@ static void put_shared(struct buf *b, struct host *h)
                (unsigned long long)s.joined, s.entries, s.bytes);
 }
 
+struct put_targets {
+    struct buf *b;
+    struct clock *clock;
+    const char *sep;
+};
+
 static void put_target(void *arg, const struct health_state *s)
 {
-    struct buf *b = arg;
+    struct put_targets *p = arg;
 
-    buf_addc(b, buf_str(b).p[b->n - 1] == '[' ? "{\"provider\":"
-                                              : ",{\"provider\":");
-    buf_json(b, str_c(s->provider));
-    buf_addc(b, ",\"model\":");
-    buf_json(b, str_c(s->model));
-    buf_printf(b,
-               ",\"state\":\"%s\",\"failures\":%u,\"failed\":%u,\"of\":%u,"
-               "\"for_ms\":%lld,\"last\":\"%s\"}",
-               s->say, s->in_a_row, s->failed, s->of, (long long)s->for_ms,
-               s->last);
+    buf_printf(p->b, "%s{\"provider\":", p->sep);
+    buf_json(p->b, str_c(s->provider));
+    buf_addc(p->b, ",\"model\":");
+    buf_json(p->b, str_c(s->model));
+    buf_addc(p->b, ",");
+    health_tell(p->b, s, p->clock);
+    buf_addc(p->b, "}");
+    p->sep = ",";
 }
 
 static void do_status(struct ctl_conn *c, struct json_object *args)
@@ -148,6 +153,7 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
     struct host *h = c->host;
     size_t conns = 0, calls = 0;
     struct buf b;
+    struct put_targets p = {&b, h->control_seat->loop->clock, ""};
 
     (void)args;
     for (size_t i = 0; i < h->n_seats; i++) {
@@ -170,8 +176,7 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
     buf_addc(&b, "],");
     ctl_put_backends(&b, h);
     buf_addc(&b, "\"targets\":[");
-    health_each(h->health, clock_now(h->control_seat->loop->clock), put_target,
-                &b);
+    health_each(h->health, clock_now(p.clock), put_target, &p);
     put_shared(&b, h);
     buf_printf(&b, ",\"log_dropped\":%llu}", (unsigned long long)log_dropped());
     answer(c, &b);
@@ -404,7 +409,8 @@ static void do_provider_reset(struct ctl_conn *c, struct json_object *args)
 
     if (!name)
         return;
-    health_reset(c->host->health, name);
+    health_reset(c->host->health, name,
+                 clock_now(c->host->control_seat->loop->clock));
     backends_forgive(c->host->backends, name);
     buf_init(&b, RESULT_MAX);
     buf_addc(&b, "{\"reset\":");

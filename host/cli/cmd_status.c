@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/price.h"
 #include "base/str.h"
@@ -10,7 +11,8 @@
 
 static const char help[] =
     "Show how the running host is: where it listens, what is under way, and "
-    "for each\nprovider how many calls it has had and how they ended.\n\n";
+    "for each\nprovider how many calls it has had and how they ended. Targets "
+    "that have failed\nfollow: how they are, and the last changes of that.\n\n";
 
 static void print_host(struct out *o, struct json_object *version,
                        struct json_object *s)
@@ -85,6 +87,55 @@ static void print_providers(struct out *o, struct json_object *all)
     }
     out_c(o, "\n");
     out_table_print(o, &t);
+}
+
+/* How long ago: "3 s", "12 min", "5 h". */
+static void put_ago(char *to, size_t room, int64_t ms)
+{
+    int64_t s = ms > 0 ? ms / 1000 : 0;
+
+    if (s < 120)
+        snprintf(to, room, "%lld s", (long long)s);
+    else if (s < 7200)
+        snprintf(to, room, "%lld min", (long long)s / 60);
+    else
+        snprintf(to, room, "%lld h", (long long)s / 3600);
+}
+
+/* How targets came to be as they are, line by line, the newest first. */
+static void print_changes(struct out *o, struct json_object *all)
+{
+    int64_t now = (int64_t)time(NULL) * 1000;
+    bool any = false;
+
+    for (size_t i = 0; all && i < json_object_array_length(all); i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        struct json_object *v = js_typed(p, "changes", json_type_array);
+        size_t n = v ? json_object_array_length(v) : 0;
+        const char *model = js_cstr(p, "model", "");
+
+        if (!n)
+            continue;
+        out_c(o, any ? "" : "\nwhat became of them, the newest first\n");
+        any = true;
+        out_textc(o, js_cstr(p, "provider", "?"));
+        out_c(o, *model ? "/" : "");
+        out_textc(o, model);
+        for (size_t k = 0; k < n; k++) {
+            struct json_object *c = json_object_array_get_idx(v, k);
+            const char *why = js_cstr(c, "why", "");
+            char ago[32];
+
+            put_ago(ago, sizeof(ago), now - js_int(c, "at_ms", now));
+            out_c(o, k ? ", " : ": ");
+            out_textc(o, js_cstr(c, "state", "?"));
+            if (js_int(c, "for_ms", 0))
+                out_f(o, " for %lld ms", (long long)js_int(c, "for_ms", 0));
+            out_f(o, " %s ago%s", ago, *why ? " by " : "");
+            out_textc(o, why);
+        }
+        out_c(o, "\n");
+    }
 }
 
 /* Those that failed; a provider's own row, without a model, is of what concerns
@@ -197,6 +248,7 @@ static int run(struct cli *cli, int argc, char **argv)
         print_providers(&cli->out, js_typed(s, "providers", json_type_array));
         print_backends(&cli->out, js_typed(s, "backends", json_type_array));
         print_targets(&cli->out, js_typed(s, "targets", json_type_array));
+        print_changes(&cli->out, js_typed(s, "targets", json_type_array));
     }
     json_object_put(version);
     return status;

@@ -22,6 +22,7 @@ host_sources += \
 	host/dialect/opaque.c host/dialect/opaque.h \
 	host/dialect/ops.c host/dialect/ops.h host/dialect/ops_int.h \
 	host/dialect/ops_models.c \
+	host/dialect/ops_providers.c \
 	host/dialect/ops_pull.c \
 	host/dialect/raw.c host/dialect/raw.h host/dialect/raw_headers.c \
 	host/dialect/raw_path.c host/dialect/raw_path.h \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Operations on one provider: request in, items out as JSON. */
-#include "dialect/ops.h"
+#include "dialect/ops_int.h"
 
 #include <string.h>
 
@@ -9,7 +9,6 @@
 #include "base/tokens.h"
 #include "dialect/openai.h"
 #include "manager/count.h"
-#include "manager/health.h"
 #include "manager/op.h"
 #include <patchbay/json.h>
 
@@ -205,7 +204,7 @@ static const struct call_sink health_sink = {items_begin, items_bytes,
 
 /* --- which provider ------------------------------------------------------ */
 
-static const struct instance *find(struct dialog *x)
+const struct instance *ops_find(struct dialog *x)
 {
     const struct snapshot *s = x->d->manager->current;
     const struct instance *in = snapshot_find(s, x->rest);
@@ -252,7 +251,7 @@ static int make_body(struct dialog *x, const char *name, pbay_str value)
 
 static void plain(struct dialog *x)
 {
-    const struct instance *in = find(x);
+    const struct instance *in = ops_find(x);
 
     if (in && make_body(x, NULL, STR_NONE) == 0)
         ops_start(x, in, x->op == PBAY_OP_HEALTH ? &health_sink : &items_sink);
@@ -260,7 +259,7 @@ static void plain(struct dialog *x)
 
 static void key_info(struct dialog *x)
 {
-    const struct instance *in = find(x);
+    const struct instance *in = ops_find(x);
 
     if (in && make_body(x, "of", STR("key")) == 0)
         ops_start(x, in, &items_sink);
@@ -268,7 +267,7 @@ static void key_info(struct dialog *x)
 
 static void generation(struct dialog *x)
 {
-    const struct instance *in = find(x);
+    const struct instance *in = ops_find(x);
 
     if (in && make_body(x, "id", x->part) == 0)
         ops_start(x, in, &items_sink);
@@ -298,141 +297,6 @@ static void count(struct dialog *x, pbay_str body)
     ops_start(x, NULL, &items_sink);
 }
 
-/* --- the providers ------------------------------------------------------- */
-
-/* What a client may know of a provider: not its address, not its key. */
-static const char *held_word(struct health *h, const char *name)
-{
-    switch (h ? health_held(h, name) : HOLD_NONE) {
-    case HOLD_DRAIN:
-        return "draining";
-    case HOLD_DISABLE:
-        return "disabled";
-    default:
-        return "ready";
-    }
-}
-
-/* How it was found when it was looked after, the newest first. */
-static void put_checks(struct buf *b, struct health *h, const char *provider)
-{
-    struct health_check last[HEALTH_CHECKS];
-    size_t n = h ? health_checks(h, provider, last) : 0;
-
-    buf_addc(b, ",\"checks\":[");
-    for (size_t i = 0; i < n; i++)
-        buf_printf(b, "%s{\"at\":%lld,\"ms\":%lld,\"ok\":%s}", i ? "," : "",
-                   (long long)(last[i].at_ms / 1000), (long long)last[i].ms,
-                   last[i].ok ? "true" : "false");
-    buf_addc(b, "]");
-}
-
-static void put_provider(struct buf *b, struct health *h,
-                         const struct snapshot *s, const struct cfg_provider *p)
-{
-    const struct instance *in = snapshot_find(s, str_c(p->name));
-    const char *sep = "";
-
-    buf_addc(b, "{\"id\":");
-    buf_json(b, str_c(p->name));
-    buf_addc(b, ",\"object\":\"provider\",\"aliases\":[");
-    for (char **a = p->aliases; *a; a++) {
-        buf_addc(b, a == p->aliases ? "" : ",");
-        buf_json(b, str_c(*a));
-    }
-    buf_printf(b, "],\"weight\":%u,\"type\":", p->weight);
-    buf_json(b, str_c(p->manifest ? p->manifest->id : p->type));
-    buf_printf(b, ",\"state\":\"%s\",\"local\":%s,\"default_model\":",
-               in           ? held_word(h, in->name)
-               : p->enabled ? "failed"
-                            : "disabled",
-               p->manifest && p->manifest->local ? "true" : "false");
-    if (p->default_model)
-        buf_json(b, str_c(p->default_model));
-    else
-        buf_addc(b, "null");
-    put_checks(b, h, p->name);
-    buf_addc(b, ",\"operations\":[");
-    for (int op = PBAY_OP_CHAT; in && op_name(op)[0]; op++)
-        if (in->ops & PBAY_OP_BIT(op)) {
-            buf_printf(b, "%s\"%s\"", sep, op_name(op));
-            sep = ",";
-        }
-    buf_addc(b, "]}");
-}
-
-static void providers(struct dialog *x)
-{
-    const struct snapshot *s = x->d->manager->current;
-    const struct config *c = s->cfg;
-    struct buf b;
-    bool found = !x->rest.n;
-
-    buf_init(&b, LIM_MIB(4));
-    if (!x->rest.n)
-        buf_addc(&b, "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; i < c->n_providers; i++) {
-        if (x->rest.n && !cfg_provider_called(&c->providers[i], x->rest))
-            continue;
-        if (!x->rest.n && i)
-            buf_addc(&b, ",");
-        put_provider(&b, x->d->manager->health, s, &c->providers[i]);
-        found = true;
-    }
-    if (!x->rest.n)
-        buf_addc(&b, "]}");
-    dl_add_header(x, "x-request-id", str_c(x->id));
-    if (found)
-        dl_json(x, 200, buf_str(&b));
-    else
-        find(x); /* tells it */
-    buf_done(&b);
-}
-
-/* /v1/providers/{provider}/drain and so on: what an operator wants of it. */
-static void hold(struct dialog *x, enum health_hold how)
-{
-    struct health *h = x->d->manager->health;
-    const struct instance *in = find(x);
-    struct buf b;
-    struct err e;
-
-    if (!in)
-        return;
-    if (health_hold(h, in->name, how) < 0) {
-        err_clear(&e);
-        err_set(&e, ERR_INTERNAL, "out of memory");
-        dl_error(x, &e);
-        return;
-    }
-    log_line(LOG_INFO, "http", "a provider's state was set",
-             log_cstr("provider", in->name),
-             log_cstr("state", held_word(h, in->name)),
-             log_str("key", x->key_name), LOG_END);
-    dl_add_header(x, "x-request-id", str_c(x->id));
-    buf_init(&b, LIM_KIB(4));
-    buf_addc(&b, "{\"object\":\"provider\",\"id\":");
-    buf_json(&b, str_c(in->name));
-    buf_printf(&b, ",\"state\":\"%s\"}", held_word(h, in->name));
-    dl_json(x, 200, buf_str(&b));
-    buf_done(&b);
-}
-
-static void drain(struct dialog *x)
-{
-    hold(x, HOLD_DRAIN);
-}
-
-static void disable(struct dialog *x)
-{
-    hold(x, HOLD_DISABLE);
-}
-
-static void enable(struct dialog *x)
-{
-    hold(x, HOLD_NONE);
-}
-
 #define HOLD(p, h)                                                             \
     {                                                                          \
         .method = "POST", .path = (p), .right = RIGHT_ADMIN, .form = &oa_form, \
@@ -446,8 +310,8 @@ static void enable(struct dialog *x)
     }
 
 const struct dl_route ops_routes[] = {
-    GET("/v1/providers", 0, RIGHT_CHAT, providers),
-    GET("/v1/providers/{provider}", 0, RIGHT_CHAT, providers),
+    GET("/v1/providers", 0, RIGHT_CHAT, ops_providers),
+    GET("/v1/providers/{provider}", 0, RIGHT_CHAT, ops_providers),
     GET("/v1/providers/{provider}/health", PBAY_OP_HEALTH, RIGHT_CHAT, plain),
     GET("/v1/providers/{provider}/ps", PBAY_OP_PS, RIGHT_CHAT, plain),
     GET("/v1/providers/{provider}/credits", PBAY_OP_CREDITS, RIGHT_REPORTS,
@@ -456,9 +320,10 @@ const struct dl_route ops_routes[] = {
         key_info),
     GET("/v1/providers/{provider}/generations/{id}", PBAY_OP_GENERATION,
         RIGHT_REPORTS, generation),
-    HOLD("/v1/providers/{provider}/drain", drain),
-    HOLD("/v1/providers/{provider}/disable", disable),
-    HOLD("/v1/providers/{provider}/enable", enable),
+    HOLD("/v1/providers/{provider}/drain", ops_drain),
+    HOLD("/v1/providers/{provider}/disable", ops_disable),
+    HOLD("/v1/providers/{provider}/enable", ops_enable),
+    HOLD("/v1/providers/{provider}/reset", ops_reset),
     {.method = "POST",
      .path = "/v1/count_tokens",
      .op = PBAY_OP_COUNT,

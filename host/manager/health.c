@@ -21,6 +21,7 @@ struct state {
     bool probing;
     bool dared; /* asked since it said when to come back */
     const char *last;
+    struct health_log log;
     size_t provider_n; /* name is provider, NUL, model, NUL */
     char name[];
 };
@@ -184,17 +185,20 @@ static void remember(struct state *s, bool failed)
         s->seen++;
 }
 
-static void open_it(struct state *s, int64_t now)
+static void open_it(struct state *s, int64_t now, const char *why)
 {
     s->open_for = s->open_for ? s->open_for * 2 : HEALTH_OPEN_MS;
     if (s->open_for > HEALTH_OPEN_MAX_MS)
         s->open_for = HEALTH_OPEN_MAX_MS;
     s->opened_until = now + s->open_for;
     s->probing = false;
+    health_log_add(&s->log, now, "open", why, s->open_for);
 }
 
-static void went_well(struct state *s)
+static void went_well(struct state *s, int64_t now)
 {
+    bool closed = s->open_for || (s->dared && s->cool_until > now);
+
     remember(s, false);
     s->in_a_row = 0;
     s->probing = false;
@@ -202,6 +206,8 @@ static void went_well(struct state *s)
     if (s->dared)
         s->cool_until = 0;
     s->dared = false;
+    if (closed)
+        health_log_add(&s->log, now, "closed", "", 0);
     if (s->open_for) { /* a fresh start: the window is of its bad time */
         s->open_for = s->opened_until = 0;
         s->window = s->seen = 0;
@@ -219,6 +225,8 @@ static void went_wrong(struct state *s, int64_t now, const struct err *e)
         s->cool_until = now + cool;
         s->dared = false;
     }
+    if (cool > 0)
+        health_log_add(&s->log, now, "cooling", c->name, cool);
     if (!c->health) {
         s->probing = false;
         return;
@@ -229,7 +237,7 @@ static void went_wrong(struct state *s, int64_t now, const struct err *e)
                     : s->in_a_row >= HEALTH_FAILURES ||
                           (s->seen == HEALTH_WINDOW &&
                            ones(s->window) * 2 >= HEALTH_WINDOW))
-        open_it(s, now);
+        open_it(s, now, c->name);
 }
 
 /* --- attempts ------------------------------------------------------------- */
@@ -345,8 +353,11 @@ static void claim(struct state *s, int64_t now)
 {
     if (!s)
         return;
-    if (s->open_for && s->opened_until <= now)
+    if (s->open_for && s->opened_until <= now) {
+        if (!s->probing)
+            health_log_add(&s->log, now, "half_open", "", 0);
         s->probing = true;
+    }
     if (s->cool_until > now)
         s->dared = true;
 }
@@ -378,9 +389,9 @@ void health_end(struct health *h, const char *provider, pbay_str model,
     m = model.n ? find(h, provider, model) : NULL;
     if (!e) {
         if (p)
-            went_well(p);
+            went_well(p, now);
         if (m)
-            went_well(m);
+            went_well(m, now);
     } else if (e->scope == PBAY_SCOPE_REQUEST && e->retry_after_ms < 0 &&
                !err_class(e->kind)->health) {
         /* Says nothing of the target, which did answer. */
@@ -414,7 +425,7 @@ void health_dismiss(struct health *h, const char *provider, pbay_str model)
     pthread_mutex_unlock(&h->lock);
 }
 
-void health_reset(struct health *h, const char *provider)
+void health_reset(struct health *h, const char *provider, int64_t now)
 {
     pthread_mutex_lock(&h->lock);
     for (struct state *s = h->oldest; s; s = s->newer)
@@ -424,6 +435,7 @@ void health_reset(struct health *h, const char *provider)
             s->open_for = s->opened_until = s->cool_until = 0;
             s->probing = false;
             s->last = "";
+            health_log_add(&s->log, now, "reset", "", 0);
         }
     pthread_mutex_unlock(&h->lock);
 }
@@ -446,6 +458,7 @@ void health_each(struct health *h, int64_t now,
                                    .of = s->seen,
                                    .for_ms = until > now ? until - now : 0,
                                    .last = s->last};
+        out.n_changes = health_log_read(&s->log, out.changes);
         fn(arg, &out);
     }
     pthread_mutex_unlock(&h->lock);

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "manager/health_log.h"
 #include <patchbay/types.h>
 
 #define HEALTH_FAILURES    3
@@ -84,7 +85,7 @@ void health_checked(struct health *h, const char *provider,
 size_t health_checks(struct health *h, const char *provider,
                      struct health_check out[HEALTH_CHECKS]);
 /* Forget what is held against a provider and its models. */
-void health_reset(struct health *h, const char *provider);
+void health_reset(struct health *h, const char *provider, int64_t now_ms);
 
 struct health_state {
     const char *provider, *model; /* model "": the provider as such */
@@ -92,6 +93,9 @@ struct health_state {
     unsigned in_a_row, failed, of; /* failures; of the last attempts */
     int64_t for_ms;                /* still open or cooling for so long */
     const char *last;              /* class of the last failure; "" */
+    /* How it came to be so, the newest first. */
+    struct health_change changes[HEALTH_CHANGES];
+    size_t n_changes;
 };
 /* Walk them under the lock: fn must not call back.  Targets that never failed
  * are left out. */

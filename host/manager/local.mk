@@ -27,6 +27,8 @@ host_sources += \
 	host/manager/guard.c host/manager/guard.h \
 	host/manager/guard_int.h host/manager/guard_repair.c \
 	host/manager/health.c host/manager/health.h \
+	host/manager/health_log.c host/manager/health_log.h \
+	host/manager/health_tell.c host/manager/health_tell.h \
 	host/manager/limits.c host/manager/limits.h \
 	host/manager/limits_count.c host/manager/limits_int.h \
 	host/manager/listing.c host/manager/listing.h \

@@ -3,10 +3,11 @@
 until then; and what there is to be said when no other is left."""
 import hashlib
 import json
+import subprocess
 import threading
 import time
 
-from harness import (DONE, Host, Upstream, chat, chunked, completion, delta,
+from harness import (BOUND, DONE, PATCHBAY, Host, Upstream, chat, chunked, completion, delta,
                      main, openai_at, send_json, send_stream, until)
 
 ROUTE = 'routes = ( { name = "r"; targets = [ "a", "b" ]; } );'
@@ -140,6 +141,43 @@ def keys():
         '{ name = "%s"; sha256 = "%s"; rights = [ "%s" ]; }' % (
             n, hashlib.sha256(n.encode()).hexdigest(), n)
         for n in ("chat", "admin"))
+
+
+def test_history_in_status_and_api():
+    """What became of a target, the newest first; and a reset by the API."""
+    with Pair() as p:
+        for _ in range(3):
+            p.ask()
+        def target(name="a"):
+            status, _, reply = p.host.get("/v1/providers/" + name)
+            assert status == 200, reply
+            return json.loads(reply)["targets"]
+        (t,) = target()
+        # Overloaded is said of the provider, not of a model.
+        assert (t["model"], t["state"], t["failures"], t["last"]) == (
+            None, "open", 3, "overloaded"), t
+        (change,) = t["changes"]
+        assert (change["state"], change["why"], change["for_ms"]) == (
+            "open", "overloaded", 5000)
+        assert abs(change["at_ms"] / 1000 - time.time()) < BOUND
+        assert target("b") == []
+        shown = p.host.control("status")["targets"]
+        assert [(x["provider"], x["changes"]) for x in shown] == [
+            ("a", t["changes"])]
+        out = subprocess.run([PATCHBAY, "status", "--control",
+                              p.host.control_path], stdout=subprocess.PIPE,
+                             text=True, timeout=BOUND).stdout
+        assert "a: open for 5000 ms" in out and "ago by overloaded" in out, out
+        # Forgotten by the API: the next request goes there again.
+        p.how = lambda c: send_json(c, 200, completion("a"))
+        assert p.ask()[:2] == (200, "b")
+        status, _, reply = p.host.post("/v1/providers/a/reset", b"")
+        assert (status, json.loads(reply)["state"]) == (200, "ready"), reply
+        assert p.ask()[:2] == (200, "a")
+        (t,) = target()
+        assert t["state"] == "closed" and [
+            c["state"] for c in t["changes"]] == ["reset", "open"], t
+        assert p.host.post("/v1/providers/none/reset", b"")[0] == 404
 
 
 def test_drained_while_it_answers():

@@ -190,7 +190,7 @@ START_TEST(scope_of_a_failure)
     ck_assert_int_eq(look("m", 1001), HEALTH_COOLING);
     ck_assert_int_eq(look("other", 1001), HEALTH_COOLING);
     ck_assert_int_eq(health_look(h, "q", STR("m"), 1001, &until), HEALTH_GO);
-    health_reset(h, "p");
+    health_reset(h, "p", 1001);
     ck_assert_int_eq(look("m", 1001), HEALTH_GO);
 }
 END_TEST
@@ -242,6 +242,64 @@ START_TEST(what_is_told)
 }
 END_TEST
 
+/* The newest first: "closed", "half_open", ... */
+static void history(char *to, size_t room)
+{
+    struct health_state s;
+    size_t n = 0;
+
+    health_each(h, 0, first, &s);
+    for (size_t i = 0; i < s.n_changes; i++)
+        n +=
+            (size_t)snprintf(to + n, room - n, "%s%s@%lld", i ? " " : "",
+                             s.changes[i].state, (long long)s.changes[i].at_ms);
+}
+
+START_TEST(how_it_came_to_be_so)
+{
+    struct health_state s;
+    char text[512];
+
+    for (int i = 0; i < 3; i++)
+        miss("m", 100);
+    health_begin(h, "p", STR("m"), 6000);
+    health_end(h, "p", STR("m"), 6100, NULL);
+    history(text, sizeof(text));
+    ck_assert_str_eq(text, "closed@6100 half_open@6000 open@100");
+    health_each(h, 0, first, &s);
+    ck_assert_int_eq(s.changes[2].for_ms, HEALTH_OPEN_MS);
+    ck_assert_str_eq(s.changes[2].why, err_class(PBAY_E_UPSTREAM)->name);
+    health_reset(h, "p", 7000);
+    history(text, sizeof(text));
+    ck_assert_str_eq(text, "reset@7000 closed@6100 half_open@6000 open@100");
+}
+END_TEST
+
+/* One entry for a cooldown, however many answers repeat it; and no more entries
+ * than there is room for. */
+START_TEST(history_is_bounded)
+{
+    struct health_state s;
+    struct err e;
+
+    err_set(&e, PBAY_E_RATE, "later");
+    for (int i = 0; i < 5; i++) {
+        e.retry_after_ms = 1000;
+        health_end(h, "p", STR("m"), 100 + i, &e);
+    }
+    health_each(h, 0, first, &s);
+    ck_assert_uint_eq(s.n_changes, 1);
+    ck_assert_str_eq(s.changes[0].state, "cooling");
+    ck_assert_int_eq(s.changes[0].at_ms, 104);
+    for (int i = 0; i < 50; i++)
+        health_end(h, "p", STR("m"), 2000 + i * 2000, &e);
+    health_each(h, 0, first, &s);
+    ck_assert_uint_eq(s.n_changes, HEALTH_CHANGES);
+    for (size_t i = 0; i < s.n_changes; i++)
+        ck_assert_int_eq(s.changes[i].at_ms, 2000 + (49 - (int)i) * 2000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("health");
@@ -250,6 +308,8 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, how_it_came_to_be_so);
+    tcase_add_test(t, history_is_bounded);
     tcase_add_test(t, three_in_a_row_open_it);
     tcase_add_test(t, one_probe_at_a_time);
     tcase_add_test(t, twice_as_long_each_time_up_to_a_limit);
