@@ -64,4 +64,4 @@ host_sources += \
 	host/manager/want.c host/manager/want.h \
 	host/manager/when.c host/manager/when.h
 
-EXTRA_DIST += host/manager/README.md
+EXTRA_DIST += host/manager/README.md host/manager/TROUBLESHOOTING.md
