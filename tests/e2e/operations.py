@@ -245,7 +245,7 @@ def test_providers():
                                            "loopback"]
         ollama = a.ask("/v1/providers/ollama")
         assert ollama.pop("targets") == [] and ollama == data[0]
-    assert ollama["local"] is True
+        assert ollama["local"] is True
         assert {"chat", "pull", "delete", "ps", "raw"} <= set(
             ollama["operations"])
         assert a.ollama.url not in json.dumps(data)  # addresses stay inside
