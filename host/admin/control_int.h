@@ -84,15 +84,6 @@ void ctl_models(struct ctl_conn *c, struct json_object *args);
 void ctl_run_op(struct ctl_conn *c, struct json_object *args);
 /* control_backend.c: "backends":[..], of "status" */
 void ctl_put_backends(struct buf *b, struct host *h);
-/* control_room.c: of "route.explain".  ,"window":N or null, and "prompt_tokens"
- * where the prompt exceeds it */
-struct plan;
-struct target;
-struct want;
-void ctl_put_window(struct buf *b, struct host *h, const struct target *t,
-                    struct want *w);
-/* ,"overflow":{..}: whom it goes to if it does not fit the first one */
-void ctl_put_overflow(struct buf *b, struct host *h, const struct plan *p);
 /* control_route.c: the verbs "route.explain" and "route.results" */
 void ctl_explain(struct ctl_conn *c, struct json_object *args);
 void ctl_results(struct ctl_conn *c, struct json_object *args);

@@ -9,147 +9,42 @@
 #include "admin/control_int.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "manager/explain.h"
 #include "manager/op.h"
 #include "manager/results.h"
 #include "manager/room.h"
 #include "manager/router.h"
-#include "manager/suit.h"
-#include "manager/when.h"
 #include <patchbay/json.h>
 
 #define RESULT_MAX LIM_MIB(4)
 
-static void put_member(struct buf *b, const char *name, pbay_str v)
+static void put_plan(struct buf *b, struct host *h, const struct plan *p,
+                     const struct ask *q)
 {
-    buf_printf(b, ",\"%s\":", name);
-    buf_json(b, v);
-}
+    struct explain x = {.s = h->snapshot,
+                        .models = h->models,
+                        .health = h->health,
+                        .now_ms = clock_now(h->control_seat->loop->clock),
+                        .plan = p,
+                        .ask = q};
+    size_t order[PLAN_MAX], n = explain_order(&x, order);
 
-/* What its strategy has measured; null: that is not known. */
-static const char *score_name(const struct plan *p)
-{
-    switch (p->strategy) {
-    case STRATEGY_LEAST_COST:
-    case STRATEGY_CHEAPEST_FREE_FIRST:
-        return "cost_nano";
-    case STRATEGY_FASTEST:
-        return "pace_ms";
-    case STRATEGY_LEAST_TOKENS:
-        return "used_ppm";
-    case STRATEGY_CAPABILITY:
-        return "unfit";
-    default:
-        return NULL;
+    buf_addc(b, "{\"model\":");
+    buf_json(b, q->model);
+    buf_addc(b, ",");
+    explain_head(b, &x);
+    buf_addc(b, ",\"targets\":[");
+    for (size_t i = 0; i < n; i++) {
+        buf_addc(b, i ? ",{" : "{");
+        explain_target(b, &x, order[i], i + 1);
+        buf_addc(b, "}");
     }
-}
-
-static void put_score(struct buf *b, const struct plan *p,
-                      const struct target *t)
-{
-    const char *name = score_name(p);
-
-    if (name && t->score >= 0)
-        buf_printf(b, ",\"%s\":%lld", name, (long long)t->score);
-    else if (name)
-        buf_printf(b, ",\"%s\":null", name);
-}
-
-/* What it is known not to have. */
-static void put_lacks(struct buf *b, struct host *h, const struct target *t,
-                      const struct ask *q)
-{
-    const char *sep = "";
-    struct suit s;
-    uint32_t lacks;
-
-    suit_of(t->instance, h->models, t->model, &s);
-    buf_addc(b, ",\"lacks\":[");
-    for (lacks = suit_lacks(&s, q->want, q->task); lacks;
-         lacks &= lacks - 1, sep = ",")
-        buf_printf(b, "%s\"%s\"", sep, ability_word(lacks));
+    buf_addc(b, "],\"left_out\":[");
+    explain_left_out(b, &x);
     buf_addc(b, "]");
-}
-
-/* The targets of a plan; those that are avoided just now come last, as they
- * would for a request. */
-static void put_targets(struct buf *b, struct host *h, const struct plan *p,
-                        const struct ask *q)
-{
-    static const char *const words[] = {[HEALTH_GO] = "ready",
-                                        [HEALTH_COOLING] = "cooling",
-                                        [HEALTH_OPEN] = "open",
-                                        [HEALTH_HELD] = "held"};
-    int64_t now = clock_now(h->control_seat->loop->clock);
-    unsigned place = 0;
-
-    for (int round = 0; round < 2; round++)
-        for (size_t i = 0; i < p->n; i++) {
-            const struct target *t = &p->targets[i];
-            int64_t until = now;
-            enum health_say say = health_look(h->health, t->instance->name,
-                                              t->model, now, &until);
-            if ((say != HEALTH_GO) != (round == 1))
-                continue;
-            buf_printf(b, "%s{\"place\":%u", place ? "," : "", place + 1);
-            place++;
-            put_member(b, "provider", str_c(t->instance->name));
-            put_member(b, "model", t->model);
-            buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu",
-                       words[say], (long long)(until > now ? until - now : 0),
-                       (unsigned long long)route_under_way(t->instance));
-            if (t->arm)
-                put_member(b, "arm", str_c(t->arm));
-            if (p->strategy == STRATEGY_WEIGHTED || t->arm)
-                buf_printf(b, ",\"weight\":%u", t->weight);
-            ctl_put_window(b, h, t, q->want);
-            put_score(b, p, t);
-            if (p->strategy == STRATEGY_CAPABILITY)
-                put_lacks(b, h, t, q);
-            buf_addc(b, "}");
-        }
-}
-
-static const char *why_not(const struct snapshot *s, int op, const char *target,
-                           const struct cfg_when *when, const struct ask *q)
-{
-    pbay_str rest = str_c(target), name = str_cut(&rest, '/');
-    struct instance *in = snapshot_find(s, name);
-
-    for (size_t i = 0; !in && i < s->n_failed; i++)
-        if (cfg_provider_called(s->failed[i].cfg, name))
-            return s->failed[i].why;
-    if (!in)
-        return "the provider is not enabled";
-    if (!(in->ops & PBAY_OP_BIT(op)))
-        return "the provider has no such operation";
-    if (!rest.n && !in->cfg->default_model)
-        return "it names no model, and the provider has no default_model";
-    if (when && !when_holds(when, q))
-        return "its condition does not hold";
-    return NULL;
-}
-
-static void put_left_out(struct buf *b, const struct snapshot *s,
-                         const struct ask *q, const char *route)
-{
-    const char *sep = "";
-
-    for (size_t i = 0; route && i < s->cfg->n_routes; i++) {
-        const struct cfg_route *r = &s->cfg->routes[i];
-        if (r->alias || strcmp(r->name, route) != 0)
-            continue;
-        for (char **t = r->targets; *t; t++) {
-            const char *why = why_not(
-                s, q->op, *t, r->when ? &r->when[t - r->targets] : NULL, q);
-            if (!why)
-                continue;
-            buf_printf(b, "%s{\"target\":", sep);
-            buf_json(b, str_c(*t));
-            put_member(b, "why", str_c(why));
-            buf_addc(b, "}");
-            sep = ",";
-        }
-    }
+    if (p->n > 1)
+        explain_overflow(b, h->models, p);
+    buf_addc(b, "}");
 }
 
 /* The argument "headers": {"x-patchbay-session":"..."} */
@@ -248,29 +143,7 @@ void ctl_explain(struct ctl_conn *c, struct json_object *args)
     } else {
         room_order(&plan, h->models, &want);
         buf_init(&b, RESULT_MAX);
-        buf_addc(&b, "{\"model\":");
-        buf_json(&b, q.model);
-        put_member(&b, "reason", str_c(plan.reason));
-        if (plan.route)
-            put_member(&b, "route", str_c(plan.route));
-        if (plan.route)
-            put_member(&b, "strategy", str_c(cfg_strategy_name(plan.strategy)));
-        if (score_name(&plan))
-            put_member(&b, "measured", str_c(score_name(&plan)));
-        if (plan.arm) {
-            put_member(&b, "arm", str_c(plan.arm));
-            put_member(&b, "split_by", str_c(cfg_split_name(plan.split_by)));
-        }
-        if (plan.strategy == STRATEGY_COMPLEXITY)
-            buf_printf(&b, ",\"complexity\":%u", plan.complexity);
-        buf_addc(&b, ",\"targets\":[");
-        put_targets(&b, h, &plan, &q);
-        buf_addc(&b, "],\"left_out\":[");
-        put_left_out(&b, h->snapshot, &q, plan.route);
-        buf_addc(&b, "]");
-        if (plan.n > 1)
-            ctl_put_overflow(&b, h, &plan);
-        buf_addc(&b, "}");
+        put_plan(&b, h, &plan, &q);
         ctl_ok(c, buf_str(&b));
         buf_done(&b);
     }

@@ -4,7 +4,7 @@ host_sources += \
 	host/admin/control.c host/admin/control.h host/admin/control_int.h \
 	host/admin/control_backend.c \
 	host/admin/control_http.c \
-	host/admin/control_room.c host/admin/control_route.c \
+	host/admin/control_route.c \
 	host/admin/control_call.c host/admin/control_ops.c \
 	host/admin/control_moderate.c host/admin/control_text.c \
 	host/admin/control_verbs.c \

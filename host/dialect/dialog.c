@@ -8,8 +8,10 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "manager/debug.h"
 #include <patchbay/json.h>
 
+#define DEBUG_HEADER "x-patchbay-debug"
 #define WARNINGS_MAX 8 /* headers; the log has all of them */
 
 /* --- what comes in ------------------------------------------------------- */
@@ -186,6 +188,17 @@ static void warning_headers(struct dialog *x, const struct call_warning *w)
         dl_warn(x, w->name, w->text);
 }
 
+/* In place of what was said before. */
+static void debug_header(struct dialog *x)
+{
+    pbay_str text = debug_text(x->debug);
+
+    for (size_t i = x->n_headers; i-- > 0;)
+        if (str_is(x->headers[i].k, DEBUG_HEADER))
+            x->headers[i] = x->headers[--x->n_headers];
+    dl_add_header(x, DEBUG_HEADER, text);
+}
+
 void dl_route_headers(struct dialog *x, const struct call_report *r)
 {
     static const char *const cached[] = {
@@ -193,6 +206,8 @@ void dl_route_headers(struct dialog *x, const struct call_report *r)
     char n[16];
 
     dl_add_header(x, "x-request-id", str_c(x->id));
+    if (x->debug)
+        debug_header(x);
     if (!r || !r->provider[0])
         return;
     snprintf(n, sizeof(n), "%u", r->attempts);

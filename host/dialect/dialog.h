@@ -72,6 +72,7 @@ struct dialog {
     unsigned rights;           /* RIGHT_*, of whoever asks */
     const pbay_str *fallbacks; /* the request's own */
     size_t n_fallbacks;
+    struct debug *debug; /* asked for its way; NULL: it is not */
     pbay_str models; /* dl_stand_ins(): the body's own list, as JSON */
     int op;
     pbay_str dialect;

@@ -17,7 +17,7 @@
 #include "dialect/responses.h"
 #include "dialect/results.h"
 #include "dialect/text.h"
-#include "manager/router.h"
+#include "manager/debug.h"
 
 static void health(struct dialog *x);
 
@@ -223,6 +223,7 @@ static int start(struct dialog *x, struct call_request *r,
     if (rc)
         return rc < 0 ? -1 : 0;
     if (m->cache && p && (p->store || p->join) && cache_fits(r->op) &&
+        !r->debug && /* a kept answer has gone no way */
         !cache_control(x, "no-store")) {
         r->resume = NULL; /* what is kept is bytes or events, not both */
         return cache_ask(m->cache, p, cache_control(x, "no-cache"), m, r, sink,
@@ -265,6 +266,27 @@ static int task(const struct dialog *x, struct call_request *r, struct err *e)
     return -1;
 }
 
+/* 1 or true: it wants to be told of its way.  0, or -1 with *e. */
+static int debug(struct dialog *x, struct err *e)
+{
+    pbay_str v = http_header(x->req->head, "x-patchbay-debug");
+
+    if (!v.n || str_is(v, "0") || str_is(v, "false"))
+        return 0;
+    if (!str_is(v, "1") && !str_is(v, "true")) {
+        err_set(e, PBAY_E_INVALID,
+                "x-patchbay-debug: 1 (or true) is wanted, or 0 (or false)");
+        snprintf(e->param, sizeof(e->param), "x-patchbay-debug");
+        return -1;
+    }
+    if (!(x->rights & RIGHT_ROUTES)) {
+        plan_no_choice(e, x->key_name, "x-patchbay-debug");
+        return -1;
+    }
+    x->debug = debug_new(&x->req->arena);
+    return 0;
+}
+
 /* What the client says of the way its request is to take.  0, or -1 with *e. */
 static int read_way(struct dialog *x, struct call_request *r, struct err *e)
 {
@@ -272,7 +294,7 @@ static int read_way(struct dialog *x, struct call_request *r, struct err *e)
     r->fallbacks = x->fallbacks;
     r->n_fallbacks = x->n_fallbacks;
     r->deadline_ms = deadline(x, e);
-    if (r->deadline_ms < 0 || task(x, r, e) < 0)
+    if (r->deadline_ms < 0 || task(x, r, e) < 0 || debug(x, e) < 0)
         return -1;
     r->no_choice = !(x->rights & RIGHT_ROUTES);
     if (!r->no_choice || (!r->route.n && !r->n_fallbacks && !r->task))
@@ -337,12 +359,16 @@ void dl_start(struct dialog *x, const struct call_sink *sink, uint32_t want)
     sink = dl_inside_sink(x, sink);
     rc = dl_request(x, &r, &e);
     r.want = want;
+    r.debug = x->debug;
     if (rc < 0 || start(x, &r, sink, &e) < 0) {
         log_line(LOG_INFO, "http", err_text(&e), log_cstr("id", x->id),
                  log_str("model", x->model),
                  log_cstr("result", err_class(e.kind)->name), LOG_END);
-        if (!x->instead || !x->instead(x, &e))
-            dl_error(x, &e);
+        if (x->instead && x->instead(x, &e))
+            return;
+        if (x->debug && !x->n_headers)
+            dl_route_headers(x, NULL);
+        dl_error(x, &e);
     }
 }
 

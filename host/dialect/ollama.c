@@ -278,6 +278,7 @@ int ol_try(struct dialog *x, const char *instance, const struct call_sink *sink,
             return -1;
         r.route = own.route;
         r.task = own.task;
+        r.debug = x->debug;
         r.no_choice = own.no_choice;
         r.deadline_ms = own.deadline_ms;
         r.header = own.header;

@@ -65,6 +65,8 @@ struct call_body {
     size_t n_members;
 };
 
+struct debug; /* debug.h */
+
 /* What a client asks.  Borrowed until call_start() returns, except body,
  * members and `translate`: those must stay until the sink's end (or
  * call_cancel()). */
@@ -108,6 +110,7 @@ struct call_request {
      * returns; NULL: it has no headers. */
     pbay_str (*header)(void *arg, const char *name);
     void *header_arg;
+    struct debug *debug;  /* is told of its way; NULL: nobody asks */
     int64_t deadline_ms;  /* for the whole call; 0: the provider's own */
     const char *instance; /* not NULL: this provider, no routing */
 };

@@ -3,6 +3,7 @@
  * accounts, and routes that go by how their targets did. */
 #include "manager/account.h"
 #include "manager/call_int.h"
+#include "manager/debug.h"
 #include "manager/health.h"
 
 struct instance_stats *ca_stats(const struct call *c)
@@ -69,4 +70,10 @@ void ca_count_route(struct call *c, bool ok)
 {
     account_route(c->plan.route, &c->plan.targets[c->at], ok, &c->report,
                   c->tried_at - c->started, c->m->loop->clock);
+}
+
+void ca_tell(struct call *c, const struct err *e)
+{
+    debug_tried(c->req.debug, &c->plan.targets[c->at], c->report.attempts, e,
+                clock_now(c->m->loop->clock) - c->tried_at);
 }

@@ -94,5 +94,8 @@ void ca_count_usage(struct call *c);
 void ca_count_pace(struct call *c);
 /* For whoever compares a route's targets. */
 void ca_count_route(struct call *c, bool ok);
+/* For who asks for the request's way: the attempt has failed; e NULL: its answer
+ * begins. */
+void ca_tell(struct call *c, const struct err *e);
 
 #endif

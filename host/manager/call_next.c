@@ -8,6 +8,7 @@
 #include "manager/account.h"
 #include "manager/call_int.h"
 #include "manager/call_plan.h"
+#include "manager/debug.h"
 #include "manager/health.h"
 #include "manager/room.h"
 
@@ -60,6 +61,7 @@ static void make_room(struct call *c)
     for (size_t i = 0; i < left.n; i++) {
         const struct target *t = &left.of[i].target;
         tried_leave(&c->tried, t->instance->name, t->model, left.of[i].why);
+        debug_left(c->req.debug, t, left.of[i].why);
         log_line(LOG_INFO, "call", "a target is left out",
                  log_str("id", c->report.id),
                  log_cstr("provider", t->instance->name),
@@ -196,6 +198,8 @@ void ca_on_end(void *arg, const struct err *e)
     ca_settle_health(c, e, false);
     if (!e && c->guard && !guard_judge(c->guard, &c->report, &bad))
         e = &bad;
+    if (e)
+        ca_tell(c, e);
     if (e && e->kind == PBAY_E_CONTEXT)
         make_room(c);
     if (e == &bad && repair(c)) {

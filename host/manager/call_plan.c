@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "manager/debug.h"
 #include "manager/health.h"
 #include "manager/room.h"
 #include <patchbay/json.h>
@@ -31,6 +32,21 @@ pbay_str call_models(const struct call_request *r)
     return r->op == PBAY_OP_CHAT || r->op == PBAY_OP_EMBED
                ? pbay_json_find(r->members, r->n_members, "models")
                : STR_NONE;
+}
+
+static void tell(struct manager *m, const struct call_request *r,
+                 const struct ask *q, const struct plan *p)
+{
+    struct explain x = {.s = m->current,
+                        .models = m->models,
+                        .health = m->health,
+                        .now_ms = clock_now(m->loop->clock),
+                        .plan = p,
+                        .ask = q,
+                        .client = true};
+
+    if (r->debug)
+        debug_plan(r->debug, &x);
 }
 
 static int targets(struct manager *m, const struct call_request *r,
@@ -60,6 +76,7 @@ static int targets(struct manager *m, const struct call_request *r,
         if (plan_ask(m->current, m->models, &q, a, out, e) < 0)
             return -1;
         room_order(out, m->models, &want);
+        tell(m, r, &q, out);
         return 0;
     }
     inst = snapshot_find(m->current, str_c(r->instance));

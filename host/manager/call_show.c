@@ -52,6 +52,8 @@ void ca_begin(struct call *c, const struct call_head *given)
     h.reply_id = c->reply_id;
     h.model = c->report.model_answered;
     c->report.warnings = c->warnings;
+    if (!h.error_body)
+        ca_tell(c, NULL);
     c->sink->begin(c->arg, &h, &c->report);
     if (!h.pass)
         flush_warnings(c);

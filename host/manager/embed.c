@@ -371,6 +371,7 @@ static void start_part(struct embed_split *s, struct part *p)
             r.instance = s->provider;
             r.model = s->model;
             r.route = STR_NONE;
+            r.debug = NULL; /* the way is the first one's */
             r.n_fallbacks = 0;
         }
         p->call = call_start(s->m, &r, &part_sink, p, &e);

@@ -53,6 +53,9 @@ host_sources += \
 	host/manager/router.c host/manager/router.h \
 	host/manager/router_int.h \
 	host/manager/snapshot.c host/manager/snapshot.h \
+	host/manager/debug.c host/manager/debug.h \
+	host/manager/explain.c host/manager/explain.h \
+	host/manager/explain_room.c \
 	host/manager/split.c host/manager/split.h \
 	host/manager/stats.c \
 	host/manager/text_job.c host/manager/text_job.h \

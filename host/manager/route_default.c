@@ -44,7 +44,7 @@ static void add_others(const struct snapshot *s, int op, bool with_key,
 
     for (size_t i = 0; i < s->n; i++) {
         struct instance *in = s->instances[i];
-        bool theirs = keyed(in) && !(local && strcmp(local, in->name) == 0);
+        bool theirs = keyed(in) && !(local && cfg_provider_called(in->cfg, str_c(local)));
         if (theirs == with_key && !plan_is_loopback(in))
             add(in, op, a, out);
     }

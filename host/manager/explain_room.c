@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* "route.explain": how much the targets hold, and whom a request would go to
- * whose prompt does not fit the first one. */
-#include <config.h>
-
+/* What explain tells of room: how much the targets hold, and whom a request
+ * would go to whose prompt does not fit the first one. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/control_int.h"
 #include "base/str.h"
+#include "manager/explain.h"
 #include "manager/room.h"
 #include "manager/suit.h"
 
-void ctl_put_window(struct buf *b, struct host *h, const struct target *t,
-                    struct want *w)
+void explain_window(struct buf *b, struct model_index *models,
+                    const struct target *t, struct want *w)
 {
     struct suit s;
 
-    suit_window(t->instance, h->models, t->model, &s);
+    suit_window(t->instance, models, t->model, &s);
     if (!s.window)
         buf_addc(b, ",\"window\":null");
     else
@@ -35,7 +33,8 @@ static void put_name(struct buf *b, const struct target *t)
     buf_json(b, str_c(name));
 }
 
-void ctl_put_overflow(struct buf *b, struct host *h, const struct plan *p)
+void explain_overflow(struct buf *b, struct model_index *models,
+                      const struct plan *p)
 {
     /* One that would fill any window. */
     struct want w = {.has_input = true, .input = UINT64_MAX / 2};
@@ -43,7 +42,7 @@ void ctl_put_overflow(struct buf *b, struct host *h, const struct plan *p)
     struct room_left *left = calloc(1, sizeof(*left));
 
     if (left)
-        room_larger(&larger, 0, h->models, &w, left);
+        room_larger(&larger, 0, models, &w, left);
     buf_addc(b, ",\"overflow\":{\"next\":[");
     for (size_t i = 1; left && i < larger.n; i++) {
         buf_addc(b, i > 1 ? "," : "");
