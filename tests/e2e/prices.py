@@ -214,7 +214,9 @@ def test_least_cost():
             "targets"]] == ["b", "a", "c", "a"]
         p = patchbay("route", "explain", "--control", s.host.control_path, "r")
         assert "USD" in p.stdout and "0.00015" in p.stdout, p.stdout
-        assert "?" in p.stdout.splitlines()[-1], p.stdout
+        (row,) = [line for line in p.stdout.splitlines()
+                  if line.startswith("4")]
+        assert row.split()[1] == "a/unheard-of" and row.endswith("?"), p.stdout
 
 
 def test_least_cost_by_the_environment():
