@@ -12,7 +12,8 @@ tests_bench_upstream_CFLAGS = $(base_cflags)
 check_PROGRAMS += tests/bench/routing
 tests_bench_routing_LDADD = $(host_ldadd)
 
-EXTRA_DIST += tests/bench/README.md tests/bench/failover.py \
+EXTRA_DIST += tests/bench/README.md tests/bench/counts.py \
+	tests/bench/failover.py \
 	tests/bench/run.py
 
 # BENCH_FLAGS: see tests/bench/run.py --help.

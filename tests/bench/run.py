@@ -4,7 +4,7 @@
 the same upstream, in turns (A B C A B C ...), medians of the rounds.
 
     run.py [--quick] [--rounds N] [--write FILE]
-           [--only requests|streams|failover|routing]
+           [--only requests|streams|failover|routing|counts]
 
 Needs PATCHBAY, PATCHBAY_PROVIDERS and the tools beside it, built (BENCH_TOOLS);
 `make bench` says where they are.  With --write the table goes into FILE, between the
@@ -26,6 +26,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+import counts  # noqa: E402
 import failover  # noqa: E402
 import harness  # noqa: E402
 
@@ -122,7 +123,7 @@ class Direct:
 class Nginx:
     prefix = ""
     CONF = """daemon off;
-master_process on;
+master_process %(master)s;
 worker_processes %(workers)d;
 worker_rlimit_nofile %(files)d;
 pid %(dir)s/pid;
@@ -154,7 +155,8 @@ http {
 %(more)s}
 """
 
-    def __init__(self, upstream, workers, files, more=""):
+    def __init__(self, upstream, workers, files, more="", under=None):
+        """`under` a program that runs it, a list: then it is one process."""
         self.dir = tempfile.mkdtemp(prefix="patchbay-bench-")
         os.chmod(self.dir, 0o755)
         self.port = harness.free_port()
@@ -162,8 +164,10 @@ http {
         with open(conf, "w") as f:
             f.write(self.CONF % {"workers": workers, "files": files,
                                  "dir": self.dir, "upstream": upstream.port,
-                                 "port": self.port, "more": more})
+                                 "port": self.port, "more": more,
+                                 "master": "on" if under is None else "off"})
         self.process = subprocess.Popen(
+            (under or []) +
             [nginx_program(), "-p", self.dir, "-c", conf, "-e",
              os.path.join(self.dir, "error.log")])
         self.pid = self.process.pid
@@ -188,10 +192,11 @@ http {
 class Patchbay:
     prefix = "up/"
 
-    def __init__(self, upstream, loops):
+    def __init__(self, upstream, loops, under=()):
         self.host = harness.Host(
             providers=harness.openai_at("http://127.0.0.1:%d" % upstream.port),
-            server="loops = %d; max_connections = 20000" % loops, log="warn")
+            server="loops = %d; max_connections = 20000" % loops, log="warn",
+            under=under)
         self.host.start()
         self.port, self.pid = self.host.port, self.host.process.pid
 
@@ -408,7 +413,7 @@ def options():
     p.add_argument("--quick", action="store_true", help="about a minute")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--only", choices=("requests", "streams", "failover",
-                                       "routing"))
+                                       "routing", "counts"))
     p.add_argument("--loops", type=int, default=os.cpu_count())
     p.add_argument("--write", metavar="FILE")
     return p.parse_args()
@@ -433,9 +438,10 @@ def main():
     if opt.quick:
         sizes = [n for n in sizes if n < 8000]
     began, load_before = time.time(), os.getloadavg()[0]
-    req, idle, streams, fails, routing = None, None, None, None, None
+    req = idle = streams = fails = routing = counted = None
     parts = (opt.only,) if opt.only else ("requests", "streams", "failover",
-                                          "routing")
+                                          "routing", "counts")
+    absent = counts.missing()
     try:
         if "requests" in parts:
             req, idle = measure_requests(open_way, 0.9 if opt.quick else 3,
@@ -449,6 +455,11 @@ def main():
                 opt.loops, 200 if opt.quick else 1000, opt.rounds, say)
         if "routing" in parts:
             routing = measure_routing()
+        if "counts" in parts and not absent and (opt.only or not opt.quick):
+            counted = counts.measure(
+                {"nginx": lambda under: Nginx(upstream, 1, 4000, under=under),
+                 "patchbay": lambda under: Patchbay(upstream, 1, under)},
+                load, say)
     finally:
         upstream.stop()
     out = ["%s. Load average before: %.1f, with the bench's own after: %.1f; "
@@ -466,6 +477,10 @@ def main():
         out += failover.table(fails, NAMES) + [""]
     if routing:
         out += table_routing(routing, req) + [""]
+    if counted:
+        out += counts.table(counted, NAMES) + [""]
+    elif "counts" in parts and absent:
+        out += ["No counts: %s not installed." % ", ".join(absent), ""]
     if req or streams or fails:
         out += table_aims(req, idle, streams, sizes, fails)
     text = "\n".join(out)

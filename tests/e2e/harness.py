@@ -62,13 +62,14 @@ LOOPBACK = 'loopback: { type = "loopback"; };'
 
 class Host:
     def __init__(self, providers=LOOPBACK, server="", top="", log="debug",
-                 listen='"127.0.0.1:0"', env=None, check=True):
+                 listen='"127.0.0.1:0"', env=None, check=True, under=()):
         self.dir = tempfile.mkdtemp(prefix="patchbay-e2e-")
         os.chmod(self.dir, 0o700)
         self.control_path = os.path.join(self.dir, "control.sock")
         self.conf = os.path.join(self.dir, "patchbay.conf")
         self.stderr_path = os.path.join(self.dir, "stderr")
         self.log, self.env, self.check = log, env or {}, check
+        self.under = list(under)  # a program that runs it
         self.write_conf(providers, server, top, listen)
         self.process = None
         self.port = None
@@ -91,7 +92,7 @@ class Host:
         env.update(self.env)
         self.stderr = open(self.stderr_path, "wb")
         self.process = subprocess.Popen(
-            [PATCHBAY, "serve", "--config", self.conf], env=env,
+            self.under + [PATCHBAY, "serve", "--config", self.conf], env=env,
             stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr)
         if wait:
             until(self._ready, "the host to be ready\n" + self.errors())

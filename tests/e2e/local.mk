@@ -10,6 +10,7 @@ e2e_py = \
 	tests/e2e/anthropic_sdk.py \
 	tests/e2e/backend.py \
 	tests/e2e/batch.py \
+	tests/e2e/bench_failover.py \
 	tests/e2e/api_reference.py \
 	tests/e2e/capabilities.py \
 	tests/e2e/cli_ops.py \
