@@ -48,15 +48,26 @@ uninstall-local:
 	    rm -f "$(DESTDIR)$(docdir)/`dirname $$la`/README.md"; \
 	done
 
-dist_doc_DATA = README.md etc/prices
-
-# Whole configurations to begin with; tests/e2e/examples.py runs them.
-examplesdir = $(docdir)/examples
-dist_examples_DATA = \
+# What README.md refers to, and what that does, each where it lies here, so that
+# the links hold: guides, the tables of fields that stand in the sources, and
+# whole configurations to begin with, which tests/e2e/examples.py runs.
+nobase_dist_doc_DATA = README.md LICENSE \
+	etc/prices \
 	etc/examples/code_generation.conf \
 	etc/examples/cost_optimized.conf \
 	etc/examples/default.conf \
-	etc/examples/local_development.conf
+	etc/examples/local_development.conf \
+	host/dialect/MIGRATING.md \
+	host/dialect/README.md \
+	host/dialect/anthropic_in.h \
+	host/dialect/completions_in.h \
+	host/dialect/ollama_in.h \
+	host/dialect/openai_body.c \
+	host/dialect/responses_in.h \
+	host/manager/README.md \
+	plugins/README.md \
+	tests/bench/README.md \
+	tests/e2e/README.md
 
 dist_man_MANS += etc/man/patchbay.1 etc/man/patchbay.conf.5
 

@@ -87,6 +87,20 @@ same()
     compare "$same_shell" "$same_what"
 }
 
+# files SHELL WHAT WORDS...: the last of WORDS is the beginning of files' names
+files()
+{
+    files_shell=$1 files_what=$2
+    shift 2
+    "offered_$files_shell" "$@" >"$work/got"
+    if grep -q -e '^FILES$' -e 'want' "$work/got"; then
+        echo "ok: $files_shell: files for $files_what"
+    else
+        echo "FAILED: $files_shell: no files are offered for $files_what"
+        failures=$((failures + 1))
+    fi
+}
+
 check_shell()
 {
     shell=$1
@@ -109,6 +123,13 @@ check_shell()
     same "$shell" 'values of --log-level' patchbay serve --log-level ''
     printf '%s\n' price context created name >"$work/want"
     same "$shell" 'values of --sort' patchbay models --sort ''
+    # A file is offered where one is wanted, and nothing elsewhere.
+    for words in 'batch run' 'config import' summarize translate replay; do
+        # shellcheck disable=SC2086 # words
+        files "$shell" "$words" patchbay $words "$work/want"
+    done
+    : >"$work/want"
+    same "$shell" 'nothing for status' patchbay status "$work/want"
 }
 
 for shell in bash zsh fish; do

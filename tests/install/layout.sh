@@ -44,6 +44,19 @@ for header in "$top_srcdir"/sdk/include/patchbay/*.h; do
     expect "installed: patchbay/$(basename "$header")" \
         cmp "$header" "$root$prefix/include/patchbay/$(basename "$header")"
 done
+# Every link of every page that is installed leads to something installed.
+doc=$root$prefix/share/doc/patchbay
+links=0
+for page in $(cd "$doc" && find . -name '*.md'); do
+    for link in $(grep -o '](\([^)#: ]*\)[)#]' "$doc/$page" |
+        sed 's/^](//; s/[)#]$//' | sort -u); do
+        [ -n "$link" ] || continue
+        links=$((links + 1))
+        test -e "$doc/$(dirname "$page")/$link" ||
+            bad "$page refers to $link, which is not installed"
+    done
+done
+expect "$links links of the pages lead somewhere" test "$links" -ge 30
 la=$(find "$root" -name '*.la')
 expect "no .la file: $la" test -z "$la"
 

@@ -90,7 +90,8 @@ function __patchbay_complete
         __patchbay_read | string replace -rf -- '^name\t' ''
     else if test "$command" = log
         printf '%s\n' error warn info debug
-    else if contains -- $command replay record
+    else if contains -- $command replay record batch summarize translate
+        or test "$command $action" = 'config import'
         __fish_complete_path $cur
     end
 end
