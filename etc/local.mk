@@ -65,6 +65,7 @@ nobase_dist_doc_DATA = README.md LICENSE \
 	host/dialect/openai_body.c \
 	host/dialect/responses_in.h \
 	host/manager/README.md \
+	host/manager/TROUBLESHOOTING.md \
 	plugins/README.md \
 	tests/bench/README.md \
 	tests/e2e/README.md
