@@ -148,7 +148,7 @@ def test_providers_at_the_top():
         assert 'models_dir = "/srv/models"' in text
         assert "no_such_thing" in said
         # What its module declares is carried over, the rest is named.
-        assert ("default_threads" in said) != ("default_threads = 4" in text)
+        assert "default_threads = 4" in text and "default_threads" not in said
         with Running(out, OPENAI_API_KEY="sk-env") as host:
             assert host.ask("openai/m") == "openai"
             assert posts(up)[0].headers["authorization"] == "Bearer sk-env"

@@ -70,9 +70,11 @@ e2e_py = \
 	tests/e2e/soak.py \
 	tests/e2e/split.py \
 	tests/e2e/stand_ins.py \
+	tests/e2e/strategies.py \
 	tests/e2e/structured.py \
 	tests/e2e/texts.py \
-	tests/e2e/tokens.py
+	tests/e2e/tokens.py \
+	tests/e2e/way_headers.py
 
 check_PROGRAMS += tests/e2e/token_count
 tests_e2e_token_count_SOURCES = tests/e2e/token_count.c
