@@ -228,7 +228,8 @@ static const struct cfg_key keys[] = {
     {"provider", "check_interval", KEY_DURATION, NULL, "seconds", NULL, 0,
      HRS(24),
      "How often it is looked after by its cheapest call; 0: never. Without it "
-     "60s for providers on this machine or network, never for others."},
+     "60s for providers without a key and those of this machine that are run "
+     "by oneself, never for others."},
     {"provider", "capabilities", KEY_STRINGS, NULL, "model and words", NULL, 0,
      0, "What its models can do, before what anybody else says."},
     {"provider", "context_windows", KEY_STRINGS, NULL, "model and tokens", NULL,

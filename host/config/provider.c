@@ -172,6 +172,13 @@ static void read_models_field(const struct section *s, struct cfg_provider *p)
                         : p->manifest && manifest_owns(p->manifest, "models");
 }
 
+/* On this machine or without a key: nobody sends a bill for looking after it.
+ */
+static bool of_ones_own(const struct cfg_provider *p)
+{
+    return !p->api_key || (p->manifest && p->manifest->local && p->loopback);
+}
+
 static void read_models(const struct section *s, struct cfg_provider *p)
 {
     p->default_model = section_string(s, "default_model");
@@ -183,8 +190,8 @@ static void read_models(const struct section *s, struct cfg_provider *p)
     read_models_field(s, p);
     p->check_ms = section_value(s, "check_interval")->set
                       ? section_int(s, "check_interval")
-                  : p->manifest && p->manifest->local ? 60000
-                                                      : 0;
+                  : of_ones_own(p) ? 60000
+                                   : 0;
     p->max_reply = (size_t)section_int(s, "max_reply");
     p->max_record = (size_t)section_int(s, "max_record");
     p->call_memory = (size_t)section_int(s, "call_memory");

@@ -169,6 +169,42 @@ START_TEST(custom_provider)
 }
 END_TEST
 
+/* Looked after by default: what is one's own, and nothing that is paid. */
+START_TEST(checks_by_default)
+{
+    static const struct {
+        const char *more;
+        int64_t ms;
+    } cases[] = {
+        {"type = \"openai\"; api_key = \"sk-1\";", 0},
+        {"type = \"openai\"; base_url = \"http://127.0.0.1:1/v1\";", 60000},
+        {"type = \"openai\"; base_url = \"http://10.0.0.1:1/v1\";", 60000},
+        {"type = \"openai\"; base_url = \"http://127.0.0.1:1/v1\"; "
+         "api_key = \"sk-1\";",
+         0},
+        {"type = \"ollama\";", 60000},
+        {"type = \"ollama\"; base_url = \"http://127.0.0.1:1\"; api_key = "
+         "\"sk-1\";",
+         60000},
+        {"type = \"ollama\"; base_url = \"https://ollama.example\"; api_key "
+         "= \"sk-1\";",
+         0},
+        {"type = \"ollama\"; check_interval = \"0s\";", 0},
+        {"type = \"openai\"; api_key = \"sk-1\"; check_interval = \"5s\";",
+         5000},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "providers: { p: { %s }; };",
+                 cases[i].more);
+        fx_load(text);
+        ck_assert_msg(fx_provider("p")->check_ms == cases[i].ms, "%s",
+                      cases[i].more);
+    }
+}
+END_TEST
+
 START_TEST(file_and_environment)
 {
     fx_env("OPENAI_API_KEY", "sk-env");
@@ -839,6 +875,7 @@ Suite *config_provider_suite(void)
     tcase_add_test(t, module_not_installed);
     tcase_add_test(t, ollama_host);
     tcase_add_test(t, custom_provider);
+    tcase_add_test(t, checks_by_default);
     tcase_add_test(t, file_and_environment);
     tcase_add_test(t, types);
     tcase_add_test(t, disabled);
