@@ -11,7 +11,7 @@
 #include "manager/health.h"
 
 /* A provider that is silent longer than this is not well. */
-#define PATIENCE_MS 10000
+#define PATIENCE_S 10
 
 struct check {
     struct check *next;
@@ -97,6 +97,11 @@ static void on_end(void *arg, const struct err *e, const struct call_report *r)
     k->call = NULL;
     if (e) {
         whole = *e;
+        /* The deadline is no client's, who may have been in a hurry. */
+        if (e->kind == ERR_DEADLINE)
+            err_set(&whole, ERR_FIRST_TIMEOUT,
+                    "%s: no answer to a check within %d s", k->provider,
+                    PATIENCE_S);
         whole.scope = PBAY_SCOPE_PROVIDER; /* it was asked for nothing else */
         e = &whole;
     }
@@ -134,7 +139,7 @@ static void due(void *arg)
                              .dialect = STR("canonical/1"),
                              .body = STR("{}"),
                              .key_name = STR("check"),
-                             .deadline_ms = PATIENCE_MS,
+                             .deadline_ms = PATIENCE_S * 1000,
                              .instance = k->provider};
     struct err e;
 

@@ -48,6 +48,10 @@ unit_tests += tests/unit/test_room
 tests_unit_test_room_CFLAGS = $(unit_cflags)
 tests_unit_test_room_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_checks
+tests_unit_test_checks_CFLAGS = $(unit_cflags)
+tests_unit_test_checks_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_rescue
 tests_unit_test_rescue_CFLAGS = $(unit_cflags)
 tests_unit_test_rescue_LDADD = $(unit_ldadd)
