@@ -21,6 +21,7 @@ struct check {
     struct timer timer;
     struct call *call; /* under way */
     int64_t since;
+    struct health_ticket ticket;
     unsigned count;   /* for its request ids */
     bool kept;        /* by the configuration being followed */
     bool known, well; /* as it was last */
@@ -105,7 +106,7 @@ static void on_end(void *arg, const struct err *e, const struct call_report *r)
         whole.scope = PBAY_SCOPE_PROVIDER; /* it was asked for nothing else */
         e = &whole;
     }
-    health_end(m->health, k->provider, STR_NONE, now, e);
+    health_end(m->health, k->provider, STR_NONE, now, e, &k->ticket);
     health_checked(
         m->health, k->provider,
         &(struct health_check){.at_ms = clock_wall(m->loop->clock),
@@ -151,11 +152,11 @@ static void due(void *arg)
     snprintf(k->id, sizeof(k->id), "check-%.64s-%u", k->provider, k->count++);
     r.id = str_c(k->id);
     k->since = clock_now(m->loop->clock);
-    health_begin(m->health, k->provider, STR_NONE, k->since);
+    health_begin(m->health, k->provider, STR_NONE, k->since, &k->ticket);
     k->call = call_start(m, &r, &sink, k, &e);
     if (k->call)
         return;
-    health_dismiss(m->health, k->provider, STR_NONE);
+    health_dismiss(m->health, k->provider, STR_NONE, &k->ticket);
     again(k);
 }
 
@@ -191,7 +192,7 @@ static void forget(struct check *k)
 {
     if (k->call) {
         call_cancel(k->call);
-        health_dismiss(k->of->m->health, k->provider, STR_NONE);
+        health_dismiss(k->of->m->health, k->provider, STR_NONE, &k->ticket);
     }
     timer_stop(&k->timer);
     free(k->provider);

@@ -145,10 +145,34 @@ static const struct attempt_ops attempt_callbacks = {
 
 /* --- their life ---------------------------------------------------------- */
 
+/* A target that another call probes just now comes behind the others, unless
+ * it was chosen for itself. */
+static void measure(struct call *c)
+{
+    struct target *at = &c->plan.targets[c->at], first;
+    size_t behind = c->plan.n - c->at - 1;
+    bool chosen = c->tries || rescue_active(c->rescue);
+
+    if (!c->m->health || !(CALL_MEASURED & PBAY_OP_BIT(c->req.op)))
+        return;
+    c->measured = true;
+    for (size_t left = behind;; left--) {
+        if (health_begin(c->m->health, at->instance->name, at->model,
+                         clock_now(c->m->loop->clock), &c->ticket) ||
+            chosen || !left)
+            return;
+        health_dismiss(c->m->health, at->instance->name, at->model, &c->ticket);
+        first = *at;
+        memmove(at, at + 1, behind * sizeof(*at));
+        at[behind] = first;
+    }
+}
+
 void ca_try(struct call *c)
 {
     const struct target *t = &c->plan.targets[c->at];
 
+    measure(c);
     c->report.provider = t->instance->name;
     c->report.model = t->model;
     c->report.attempts++;
@@ -156,11 +180,6 @@ void ca_try(struct call *c)
     c->tried_at = clock_now(c->m->loop->clock);
     account_bump(&ca_stats(c)->calls, 1);
     account_bump(&ca_stats(c)->active, 1);
-    if (c->m->health && (CALL_MEASURED & PBAY_OP_BIT(c->req.op))) {
-        health_begin(c->m->health, t->instance->name, t->model,
-                     clock_now(c->m->loop->clock));
-        c->measured = true;
-    }
     ca_enter(c);
     c->attempt = attempt_start(
         c->m, c->snap, t,

@@ -43,10 +43,10 @@ void ca_settle_health(struct call *c, const struct err *e, bool given_up)
         return;
     c->measured = false;
     if (given_up)
-        health_dismiss(c->m->health, t->instance->name, t->model);
+        health_dismiss(c->m->health, t->instance->name, t->model, &c->ticket);
     else
         health_end(c->m->health, t->instance->name, t->model,
-                   clock_now(c->m->loop->clock), e);
+                   clock_now(c->m->loop->clock), e, &c->ticket);
 }
 
 void ca_count_usage(struct call *c)

@@ -10,6 +10,7 @@
 #include "manager/attempt.h"
 #include "manager/call.h"
 #include "manager/guard.h"
+#include "manager/health.h"
 #include "manager/rescue.h"
 #include "manager/tried.h"
 
@@ -30,10 +31,11 @@ struct call {
     bool failed;      /* what ended it meanwhile was this ... */
     struct err *late; /* NULL: there was no memory to keep it */
 
-    bool measured;      /* the attempt is known to `health` */
-    bool begun;         /* sink->begin was called */
-    bool content;       /* the answer's first content has come */
-    struct buf prelude; /* pass-through: held until then */
+    bool measured;               /* the attempt is known to `health` ... */
+    struct health_ticket ticket; /* ... by this */
+    bool begun;                  /* sink->begin was called */
+    bool content;                /* the answer's first content has come */
+    struct buf prelude;          /* pass-through: held until then */
     struct call_warning *warnings, **last_warning;
     pbay_str reply_id;
     int64_t started;

@@ -37,12 +37,33 @@ static bool affordable(struct call *c, size_t at)
     return false;
 }
 
+static bool taken_out(const struct call *c, const struct target *t)
+{
+    return c->m->health &&
+           health_held(c->m->health, t->instance->name) != HOLD_NONE;
+}
+
+/* Nothing new goes to what an operator has taken out meanwhile. */
+static void leave_taken_out(struct call *c)
+{
+    struct plan *p = &c->plan;
+
+    while (c->at + 1 < p->n && taken_out(c, &p->targets[c->at + 1])) {
+        struct target *t = &p->targets[c->at + 1];
+        tried_leave(&c->tried, t->instance->name, t->model,
+                    "it was drained or disabled");
+        p->n--;
+        memmove(t, t + 1, (p->n - c->at - 1) * sizeof(*t));
+    }
+}
+
 /* A failure before the first content is invisible if another target may try. */
 static bool another(struct call *c, const struct err *e)
 {
-    if (ca_known(c) || c->cancelled || c->at + 1 >= c->plan.n)
+    if (ca_known(c) || c->cancelled || !err_class(e->kind)->next_target)
         return false;
-    return err_class(e->kind)->next_target && affordable(c, c->at + 1);
+    leave_taken_out(c);
+    return c->at + 1 < c->plan.n && affordable(c, c->at + 1);
 }
 
 /* The prompt did not fit: it goes to targets that hold more. */

@@ -18,8 +18,8 @@ struct state {
     unsigned seen;    /* how many of them there are */
     int64_t open_for; /* how long it opened last; 0: it is closed */
     int64_t opened_until, cool_until;
+    unsigned opened, cooled; /* how often, resets included */
     bool probing;
-    bool dared; /* asked since it said when to come back */
     const char *last;
     struct health_log log;
     size_t provider_n; /* name is provider, NUL, model, NUL */
@@ -191,46 +191,65 @@ static void open_it(struct state *s, int64_t now, const char *why)
     if (s->open_for > HEALTH_OPEN_MAX_MS)
         s->open_for = HEALTH_OPEN_MAX_MS;
     s->opened_until = now + s->open_for;
+    s->opened++;
     s->probing = false;
     health_log_add(&s->log, now, "open", why, s->open_for);
 }
 
-static void went_well(struct state *s, int64_t now)
+/* Was it under way before the breaker opened? */
+static bool outdated(const struct state *s, const struct health_stand *t)
 {
-    bool closed = s->open_for || (s->dared && s->cool_until > now);
+    return t->opened != s->opened;
+}
 
+static void release(struct state *s, const struct health_stand *t)
+{
+    if (s && t->probes && !outdated(s, t))
+        s->probing = false;
+}
+
+static void went_well(struct state *s, int64_t now,
+                      const struct health_stand *t)
+{
+    bool cooled, closed;
+
+    if (!s)
+        return;
+    release(s, t);
+    cooled = t->cooled == s->cooled && s->cool_until > now;
+    closed = s->open_for && !outdated(s, t);
+    if (cooled)
+        s->cool_until = 0;
+    if (cooled || closed)
+        health_log_add(&s->log, now, "closed", "", 0);
+    if (outdated(s, t))
+        return;
     remember(s, false);
     s->in_a_row = 0;
-    s->probing = false;
-    /* What was under way before proves nothing about now. */
-    if (s->dared)
-        s->cool_until = 0;
-    s->dared = false;
-    if (closed)
-        health_log_add(&s->log, now, "closed", "", 0);
-    if (s->open_for) { /* a fresh start: the window is of its bad time */
+    if (closed) { /* a fresh start: the window is of its bad time */
         s->open_for = s->opened_until = 0;
+        s->probing = false;
         s->window = s->seen = 0;
     }
 }
 
-static void went_wrong(struct state *s, int64_t now, const struct err *e)
+static void went_wrong(struct state *s, int64_t now, const struct err *e,
+                       const struct health_stand *t)
 {
     const struct err_class *c = err_class(e->kind);
     int64_t cool = e->retry_after_ms < HEALTH_COOL_MAX_MS ? e->retry_after_ms
                                                           : HEALTH_COOL_MAX_MS;
 
+    release(s, t);
     s->last = c->name;
     if (cool >= 0) { /* the newest reply counts, also when it says sooner */
         s->cool_until = now + cool;
-        s->dared = false;
+        s->cooled++;
     }
     if (cool > 0)
         health_log_add(&s->log, now, "cooling", c->name, cool);
-    if (!c->health) {
-        s->probing = false;
+    if (!c->health || outdated(s, t))
         return;
-    }
     remember(s, true);
     s->in_a_row++;
     if (s->open_for ? s->opened_until <= now
@@ -349,79 +368,80 @@ enum health_say health_look(struct health *h, const char *provider,
     return of_model == HEALTH_OPEN ? HEALTH_OPEN : of_provider;
 }
 
-static void claim(struct state *s, int64_t now)
+static bool claim(struct state *s, int64_t now, struct health_stand *t)
 {
+    memset(t, 0, sizeof(*t));
     if (!s)
-        return;
-    if (s->open_for && s->opened_until <= now) {
-        if (!s->probing)
-            health_log_add(&s->log, now, "half_open", "", 0);
-        s->probing = true;
-    }
-    if (s->cool_until > now)
-        s->dared = true;
+        return true;
+    t->opened = s->opened;
+    t->cooled = s->cooled;
+    if (!s->open_for || s->opened_until > now)
+        return true;
+    if (s->probing)
+        return false;
+    s->probing = t->probes = true;
+    health_log_add(&s->log, now, "half_open", "", 0);
+    return true;
 }
 
-void health_begin(struct health *h, const char *provider, pbay_str model,
-                  int64_t now)
+bool health_begin(struct health *h, const char *provider, pbay_str model,
+                  int64_t now, struct health_ticket *t)
 {
+    bool first;
+
     pthread_mutex_lock(&h->lock);
-    claim(find(h, provider, STR_NONE), now);
-    if (model.n)
-        claim(find(h, provider, model), now);
+    first = claim(find(h, provider, STR_NONE), now, &t->provider);
+    first &= claim(model.n ? find(h, provider, model) : NULL, now, &t->model);
     pthread_mutex_unlock(&h->lock);
+    return first;
+}
+
+static void failed(struct health *h, const char *provider, pbay_str model,
+                   int64_t now, const struct err *e,
+                   const struct health_ticket *t)
+{
+    bool wide = e->scope == PBAY_SCOPE_KEY || e->scope == PBAY_SCOPE_PROVIDER ||
+                !model.n;
+    struct state *s;
+
+    /* First, since another one may have to go for a new one. */
+    if (model.n)
+        release(find(h, provider, model), &t->model);
+    release(find(h, provider, STR_NONE), &t->provider);
+    if (e->scope == PBAY_SCOPE_REQUEST && e->retry_after_ms < 0 &&
+        !err_class(e->kind)->health)
+        return; /* says nothing of the target, which did answer */
+    s = get(h, provider, wide ? STR_NONE : model);
+    if (s)
+        went_wrong(s, now, e, wide ? &t->provider : &t->model);
 }
 
 void health_end(struct health *h, const char *provider, pbay_str model,
-                int64_t now, const struct err *e)
+                int64_t now, const struct err *e, const struct health_ticket *t)
 {
-    bool wide =
-        e && (e->scope == PBAY_SCOPE_KEY || e->scope == PBAY_SCOPE_PROVIDER);
-    struct state *p, *m;
-
     if (e && (e->kind == ERR_LIMIT || e->kind == ERR_KEY_LIMIT)) {
         /* It was never asked. */
-        health_dismiss(h, provider, model);
+        health_dismiss(h, provider, model, t);
         return;
     }
     pthread_mutex_lock(&h->lock);
-    p = find(h, provider, STR_NONE);
-    m = model.n ? find(h, provider, model) : NULL;
-    if (!e) {
-        if (p)
-            went_well(p, now);
-        if (m)
-            went_well(m, now);
-    } else if (e->scope == PBAY_SCOPE_REQUEST && e->retry_after_ms < 0 &&
-               !err_class(e->kind)->health) {
-        /* Says nothing of the target, which did answer. */
-        if (p)
-            p->probing = false;
-        if (m)
-            m->probing = false;
+    if (e) {
+        failed(h, provider, model, now, e, t);
     } else {
-        struct state *s = get(h, provider, wide || !model.n ? STR_NONE : model);
-        if (s)
-            went_wrong(s, now, e);
-        if (p && p != s)
-            p->probing = false;
-        if (m && m != s)
-            m->probing = false;
+        went_well(find(h, provider, STR_NONE), now, &t->provider);
+        if (model.n)
+            went_well(find(h, provider, model), now, &t->model);
     }
     pthread_mutex_unlock(&h->lock);
 }
 
-void health_dismiss(struct health *h, const char *provider, pbay_str model)
+void health_dismiss(struct health *h, const char *provider, pbay_str model,
+                    const struct health_ticket *t)
 {
-    struct state *s;
-
     pthread_mutex_lock(&h->lock);
-    s = find(h, provider, STR_NONE);
-    if (s)
-        s->probing = false;
-    s = model.n ? find(h, provider, model) : NULL;
-    if (s)
-        s->probing = false;
+    release(find(h, provider, STR_NONE), &t->provider);
+    if (model.n)
+        release(find(h, provider, model), &t->model);
     pthread_mutex_unlock(&h->lock);
 }
 
@@ -433,6 +453,8 @@ void health_reset(struct health *h, const char *provider, int64_t now)
             s->in_a_row = s->seen = 0;
             s->window = 0;
             s->open_for = s->opened_until = s->cool_until = 0;
+            s->opened++;
+            s->cooled++;
             s->probing = false;
             s->last = "";
             health_log_add(&s->log, now, "reset", "", 0);

@@ -15,7 +15,10 @@
  *
  * Cooldown: a Retry-After from the newest reply keeps everybody away until it
  * is over, HEALTH_COOL_MAX_MS at most; or until one succeeds that was asked all
- * the same.  One that was under way before says nothing.
+ * the same.
+ *
+ * What was under way when a breaker opened, or a cooldown began, proves nothing
+ * about the time after that: neither its success nor its failure counts.
  *
  * [any] for all functions; times are of the loops' clock.
  */
@@ -53,14 +56,24 @@ void health_free(struct health *h);
 /* May this target be tried?  *until_ms: when it may, if not. */
 enum health_say health_look(struct health *h, const char *provider,
                             pbay_str model, int64_t now_ms, int64_t *until_ms);
-/* An attempt begins: it may be the probe of a half-open breaker. */
-void health_begin(struct health *h, const char *provider, pbay_str model,
-                  int64_t now_ms);
+/* How things stood when an attempt began. */
+struct health_ticket {
+    struct health_stand {
+        unsigned opened, cooled; /* how often that had happened */
+        bool probes;             /* it is the probe of a half-open breaker */
+    } provider, model;
+};
+/* An attempt begins; its ticket is for its end.  False: another one probes the
+ * target just now. */
+bool health_begin(struct health *h, const char *provider, pbay_str model,
+                  int64_t now_ms, struct health_ticket *t);
 /* It has ended: e NULL, well. */
 void health_end(struct health *h, const char *provider, pbay_str model,
-                int64_t now_ms, const struct err *e);
+                int64_t now_ms, const struct err *e,
+                const struct health_ticket *t);
 /* It was given up, which says nothing of the target. */
-void health_dismiss(struct health *h, const char *provider, pbay_str model);
+void health_dismiss(struct health *h, const char *provider, pbay_str model,
+                    const struct health_ticket *t);
 /* What an operator wants of a provider, by name; it outlives configurations,
  * not the process.  What is under way there goes on in any case. */
 enum health_hold {

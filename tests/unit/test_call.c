@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "manager/call.h"
+#include "manager/health.h"
 #include "manager/router.h"
 #include "manager/snapshot.h"
 
@@ -281,12 +282,14 @@ static void s_event(void *arg, const pbay_event *ev)
 
 static struct err last_err;
 static struct call_report last_report;
+static char last_model[64];
 
 static void s_end(void *arg, const struct err *e, const struct call_report *r)
 {
     (void)arg;
     the_call = NULL;
     last_report = *r;
+    snprintf(last_model, sizeof(last_model), "%.*s", STR_ARG(r->model));
     err_clear(&last_err);
     if (e)
         last_err = *e;
@@ -790,6 +793,83 @@ START_TEST(bounded_calls)
 }
 END_TEST
 
+/* A route over both, whose first target fails after half a second. */
+static void route_of(char **targets)
+{
+    static const struct tx_fake_step no[] = {
+        WAIT(500), {.what = FAKE_HEAD, .status = 503}, END(ERR_NONE)};
+    static const struct tx_fake_step yes[] = {
+        HEAD(200), DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"),
+        END(ERR_NONE)};
+    static struct cfg_route route;
+
+    route =
+        (struct cfg_route){.name = (char *)(uintptr_t) "r", .targets = targets};
+    cfg.routes = &route;
+    cfg.n_routes = 1;
+    mgr.health = health_new();
+    transport_fake_script(mgr.transport, URL_B, no, 3);
+    transport_fake_script(mgr.transport, URL_B, yes, 3);
+}
+
+static char *b_a_b[] = {(char *)(uintptr_t) "b/m1", (char *)(uintptr_t) "a/m",
+                        (char *)(uintptr_t) "b/m2", NULL};
+static char *b_a[] = {(char *)(uintptr_t) "b/m1", (char *)(uintptr_t) "a/m",
+                      NULL};
+
+START_TEST(one_that_is_being_probed_comes_behind_the_others)
+{
+    struct health_ticket t;
+    struct err e;
+
+    err_set(&e, PBAY_E_UPSTREAM, "no");
+    e.scope = PBAY_SCOPE_MODEL;
+    route_of(b_a_b);
+    for (int i = 0; i < 3; i++) {
+        health_begin(mgr.health, "a", STR("m"), clock_now(loop->clock), &t);
+        health_end(mgr.health, "a", STR("m"), clock_now(loop->clock), &e, &t);
+    }
+    run(HEALTH_OPEN_MS); /* half-open */
+    ck_assert_ptr_nonnull(ask("r", false));
+    run(100);
+    ck_assert(
+        health_begin(mgr.health, "a", STR("m"), clock_now(loop->clock), &t));
+    run(1000);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    ck_assert_str_eq(last_report.provider, "b");
+    ck_assert_str_eq(last_model, "m2");
+    ck_assert_int_eq(toys[0].builds, 0);
+    health_free(mgr.health);
+}
+END_TEST
+
+START_TEST(what_is_taken_out_meanwhile_is_not_asked)
+{
+    route_of(b_a_b);
+    ck_assert_ptr_nonnull(ask("r", false));
+    run(100);
+    ck_assert_int_eq(health_hold(mgr.health, "a", HOLD_DRAIN), 0);
+    run(1000);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    ck_assert_str_eq(last_model, "m2");
+    ck_assert_int_eq(toys[0].builds, 0);
+    health_free(mgr.health);
+}
+END_TEST
+
+START_TEST(the_last_one_is_taken_out)
+{
+    route_of(b_a);
+    ck_assert_ptr_nonnull(ask("r", false));
+    run(100);
+    ck_assert_int_eq(health_hold(mgr.health, "a", HOLD_DISABLE), 0);
+    run(1000);
+    ck_assert_str_eq(seen, "!overloaded");
+    ck_assert_int_eq(toys[0].builds, 0);
+    health_free(mgr.health);
+}
+END_TEST
+
 START_TEST(names)
 {
     SCRIPT_B(HEAD(200), DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
@@ -856,6 +936,9 @@ int main(void)
         refusal_without_end,
         refusal_that_is_cut_or_stalls_is_still_one,
         bounded_calls,
+        one_that_is_being_probed_comes_behind_the_others,
+        what_is_taken_out_meanwhile_is_not_asked,
+        the_last_one_is_taken_out,
         names,
         old_snapshot_is_released_when_its_last_call_ends};
     Suite *s = suite_create("call");

@@ -27,20 +27,40 @@ static enum health_say look(const char *model, int64_t now)
     return health_look(h, "p", str_c(model), now, &until);
 }
 
-static void attempt(const char *model, int64_t now, int kind, int scope,
-                    int64_t retry_after)
+static bool begin(const char *model, int64_t now, struct health_ticket *t)
+{
+    return health_begin(h, "p", str_c(model), now, t);
+}
+
+static void end(const char *model, int64_t now, int kind,
+                const struct health_ticket *t)
 {
     struct err e;
 
     err_clear(&e);
-    health_begin(h, "p", str_c(model), now);
+    if (kind) {
+        err_set(&e, kind, "no");
+        e.scope =
+            kind == PBAY_E_INVALID ? PBAY_SCOPE_REQUEST : PBAY_SCOPE_MODEL;
+    }
+    health_end(h, "p", str_c(model), now, kind ? &e : NULL, t);
+}
+
+static void attempt(const char *model, int64_t now, int kind, int scope,
+                    int64_t retry_after)
+{
+    struct health_ticket t;
+    struct err e;
+
+    err_clear(&e);
+    begin(model, now, &t);
     if (kind) {
         err_set(&e, kind, "no");
         if (scope)
             e.scope = scope;
         e.retry_after_ms = retry_after;
     }
-    health_end(h, "p", str_c(model), now, kind ? &e : NULL);
+    health_end(h, "p", str_c(model), now, kind ? &e : NULL, &t);
 }
 
 static void miss(const char *model, int64_t now)
@@ -71,15 +91,21 @@ END_TEST
 START_TEST(one_probe_at_a_time)
 {
     int64_t t = 600 + HEALTH_OPEN_MS;
+    struct health_ticket probe, other;
 
     for (int i = 0; i < 3; i++)
         miss("m", 600);
     ck_assert_int_eq(look("m", t - 1), HEALTH_OPEN);
     ck_assert_int_eq(look("m", t), HEALTH_GO);
-    health_begin(h, "p", STR("m"), t);
+    ck_assert(begin("m", t, &probe));
     ck_assert_int_eq(look("m", t + 1), HEALTH_OPEN);
+    /* Whoever looked before that is told now, and is no probe. */
+    ck_assert(!begin("m", t + 1, &other));
+    health_dismiss(h, "p", STR("m"), &other);
+    ck_assert_int_eq(look("m", t + 1), HEALTH_OPEN);
+    ck_assert(begin("other", t + 1, &other));
     /* Given up: the next one may. */
-    health_dismiss(h, "p", STR("m"));
+    health_dismiss(h, "p", STR("m"), &probe);
     ck_assert_int_eq(look("m", t + 2), HEALTH_GO);
     succeed("m", t + 3);
     ck_assert_int_eq(look("m", t + 4), HEALTH_GO);
@@ -87,6 +113,91 @@ START_TEST(one_probe_at_a_time)
     miss("m", t + 5);
     miss("m", t + 6);
     ck_assert_int_eq(look("m", t + 7), HEALTH_GO);
+}
+END_TEST
+
+/* Long answers that began before it opened, and end while it is half-open. */
+START_TEST(what_was_under_way_is_no_probe)
+{
+    static const int kinds[] = {0, PBAY_E_INVALID, PBAY_E_UPSTREAM};
+    int64_t t = 600 + HEALTH_OPEN_MS;
+    struct health_ticket old[3], given_up, probe;
+
+    for (int i = 0; i < 3; i++)
+        begin("m", 500, &old[i]);
+    begin("m", 500, &given_up);
+    for (int i = 0; i < 3; i++)
+        miss("m", 600);
+    /* Half-open, and nobody has come yet. */
+    end("m", t, PBAY_E_UPSTREAM, &old[2]);
+    ck_assert_int_eq(look("m", t), HEALTH_GO);
+    ck_assert(begin("m", t, &probe));
+    for (int i = 0; i < 3; i++) {
+        end("m", t + 1, kinds[i], &old[i]);
+        ck_assert_int_eq(look("m", t + 1), HEALTH_OPEN);
+    }
+    health_dismiss(h, "p", STR("m"), &given_up);
+    ck_assert_int_eq(look("m", t + 1), HEALTH_OPEN);
+    /* The probe fails: the second time, not the third. */
+    end("m", t + 2, PBAY_E_UPSTREAM, &probe);
+    ck_assert_int_eq(look("m", t + 2), HEALTH_OPEN);
+    ck_assert_int_eq(until, t + 2 + 2 * HEALTH_OPEN_MS);
+    t = until;
+    ck_assert(begin("m", t, &probe));
+    end("m", t, 0, &probe);
+    ck_assert_int_eq(look("m", t), HEALTH_GO);
+    /* Closed, and what is left of that time fails. */
+    for (int i = 0; i < 3; i++)
+        end("m", t + 1, PBAY_E_UPSTREAM, &old[i]);
+    ck_assert_int_eq(look("m", t + 1), HEALTH_GO);
+    for (int i = 0; i < 3; i++)
+        miss("m", t + 2);
+    ck_assert_int_eq(look("m", t + 2), HEALTH_OPEN);
+}
+END_TEST
+
+START_TEST(asked_all_the_same_while_it_is_open)
+{
+    struct health_ticket t;
+
+    for (int i = 0; i < 3; i++)
+        miss("m", 600);
+    ck_assert(begin("m", 700, &t)); /* nobody else was left */
+    ck_assert_int_eq(look("m", 700), HEALTH_OPEN);
+    end("m", 800, 0, &t);
+    ck_assert_int_eq(look("m", 800), HEALTH_GO);
+}
+END_TEST
+
+START_TEST(a_reset_forgets_what_is_under_way)
+{
+    struct health_ticket t[3];
+
+    for (int i = 0; i < 3; i++)
+        begin("m", 100, &t[i]);
+    miss("m", 100);
+    health_reset(h, "p", 150);
+    for (int i = 0; i < 3; i++)
+        end("m", 200, PBAY_E_UPSTREAM, &t[i]);
+    ck_assert_int_eq(look("m", 200), HEALTH_GO);
+}
+END_TEST
+
+/* The provider's own probe is not its model's. */
+START_TEST(probes_of_provider_and_model)
+{
+    int64_t t = 600 + HEALTH_OPEN_MS;
+    struct health_ticket a, b;
+
+    for (int i = 0; i < 3; i++)
+        attempt("m", 600, PBAY_E_UPSTREAM, PBAY_SCOPE_PROVIDER, -1);
+    ck_assert_int_eq(look("x", 601), HEALTH_OPEN);
+    ck_assert(begin("m", t, &a));
+    ck_assert(!begin("x", t, &b));
+    end("x", t, PBAY_E_UPSTREAM, &b); /* of x alone */
+    ck_assert_int_eq(look("m", t), HEALTH_OPEN);
+    end("m", t, 0, &a);
+    ck_assert_int_eq(look("m", t), HEALTH_GO);
 }
 END_TEST
 
@@ -154,16 +265,19 @@ END_TEST
 /* Long answers that began before their provider had enough. */
 START_TEST(cooldown_outlives_what_was_under_way)
 {
-    health_begin(h, "p", STR("m"), 50);
+    struct health_ticket m, x;
+
+    begin("m", 50, &m);
+    begin("x", 50, &x);
     attempt("m", 100, PBAY_E_RATE, PBAY_SCOPE_MODEL, 1000);
-    health_end(h, "p", STR("m"), 200, NULL);
+    end("m", 200, 0, &m);
     ck_assert_int_eq(look("m", 201), HEALTH_COOLING);
     ck_assert_int_eq(until, 1100);
     succeed("m", 300);
     ck_assert_int_eq(look("m", 301), HEALTH_GO);
     /* The same of what concerns all models. */
     attempt("m", 400, PBAY_E_RATE, PBAY_SCOPE_KEY, 1000);
-    health_end(h, "p", STR("x"), 500, NULL);
+    end("x", 500, 0, &x);
     ck_assert_int_eq(look("m", 501), HEALTH_COOLING);
     succeed("x", 600);
     ck_assert_int_eq(look("m", 601), HEALTH_GO);
@@ -212,6 +326,20 @@ START_TEST(states_are_bounded)
     }
     health_each(h, 0, count, &n);
     ck_assert_int_eq(n, HEALTH_TARGETS);
+    /* One goes for another while an attempt at it ends. */
+    struct health_ticket t;
+    struct err e;
+    err_set(&e, PBAY_E_UPSTREAM, "no");
+    e.scope = PBAY_SCOPE_MODEL;
+    for (int i = 0; i < 3; i++)
+        attempt("", 9000, PBAY_E_UPSTREAM, PBAY_SCOPE_PROVIDER, -1);
+    for (int i = 0; i < HEALTH_TARGETS - 1; i++) {
+        snprintf(model, sizeof(model), "n%d", i);
+        miss(model, 9000);
+    }
+    ck_assert(begin("late", 9000 + HEALTH_OPEN_MS, &t));
+    health_end(h, "p", STR("late"), 9000 + HEALTH_OPEN_MS, &e, &t);
+    ck_assert_int_eq(look("late", 9000 + HEALTH_OPEN_MS), HEALTH_GO);
     /* The newest are there. */
     miss(model, 9000);
     miss(model, 9001);
@@ -257,13 +385,14 @@ static void history(char *to, size_t room)
 
 START_TEST(how_it_came_to_be_so)
 {
+    struct health_ticket t;
     struct health_state s;
     char text[512];
 
     for (int i = 0; i < 3; i++)
         miss("m", 100);
-    health_begin(h, "p", STR("m"), 6000);
-    health_end(h, "p", STR("m"), 6100, NULL);
+    begin("m", 6000, &t);
+    end("m", 6100, 0, &t);
     history(text, sizeof(text));
     ck_assert_str_eq(text, "closed@6100 half_open@6000 open@100");
     health_each(h, 0, first, &s);
@@ -280,19 +409,15 @@ END_TEST
 START_TEST(history_is_bounded)
 {
     struct health_state s;
-    struct err e;
 
-    err_set(&e, PBAY_E_RATE, "later");
-    for (int i = 0; i < 5; i++) {
-        e.retry_after_ms = 1000;
-        health_end(h, "p", STR("m"), 100 + i, &e);
-    }
+    for (int i = 0; i < 5; i++)
+        attempt("m", 100 + i, PBAY_E_RATE, PBAY_SCOPE_MODEL, 1000);
     health_each(h, 0, first, &s);
     ck_assert_uint_eq(s.n_changes, 1);
     ck_assert_str_eq(s.changes[0].state, "cooling");
     ck_assert_int_eq(s.changes[0].at_ms, 104);
     for (int i = 0; i < 50; i++)
-        health_end(h, "p", STR("m"), 2000 + i * 2000, &e);
+        attempt("m", 2000 + i * 2000, PBAY_E_RATE, PBAY_SCOPE_MODEL, 1000);
     health_each(h, 0, first, &s);
     ck_assert_uint_eq(s.n_changes, HEALTH_CHANGES);
     for (size_t i = 0; i < s.n_changes; i++)
@@ -312,6 +437,10 @@ int main(void)
     tcase_add_test(t, history_is_bounded);
     tcase_add_test(t, three_in_a_row_open_it);
     tcase_add_test(t, one_probe_at_a_time);
+    tcase_add_test(t, what_was_under_way_is_no_probe);
+    tcase_add_test(t, asked_all_the_same_while_it_is_open);
+    tcase_add_test(t, a_reset_forgets_what_is_under_way);
+    tcase_add_test(t, probes_of_provider_and_model);
     tcase_add_test(t, twice_as_long_each_time_up_to_a_limit);
     tcase_add_test(t, half_of_the_last_ones_open_it_too);
     tcase_add_test(t, a_late_failure_changes_nothing_while_it_is_open);

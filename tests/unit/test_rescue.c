@@ -286,12 +286,13 @@ END_TEST
 
 START_TEST(those_that_are_well_come_first)
 {
+    struct health_ticket t;
     struct err busy;
 
     err_set(&busy, PBAY_E_RATE, "wait");
     busy.retry_after_ms = 60000;
-    health_begin(mgr.health, "b", STR("p1"), clock_now(loop->clock));
-    health_end(mgr.health, "b", STR("p1"), clock_now(loop->clock), &busy);
+    health_begin(mgr.health, "b", STR("p1"), clock_now(loop->clock), &t);
+    health_end(mgr.health, "b", STR("p1"), clock_now(loop->clock), &busy, &t);
     ck_assert_int_eq(health_hold(mgr.health, "d", HOLD_DRAIN), 0);
     ask("{" HI "}");
     say("Hello");
