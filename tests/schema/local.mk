@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # tests/schema: the JSON Schema validator against the public suite.
-check_PROGRAMS += tests/schema/suite
-TESTS += tests/schema/suite
-tests_schema_suite_LDADD = $(host_ldadd)
+check_PROGRAMS += tests/schema/public_suite
+TESTS += tests/schema/public_suite
+tests_schema_public_suite_LDADD = $(host_ldadd)
 EXTRA_DIST += tests/schema/suite/LICENSE tests/schema/suite/README.md \
 	tests/schema/suite/additionalProperties.json \
 	tests/schema/suite/allOf.json \
