@@ -70,6 +70,7 @@ EXTRA_DIST += tests/demo.sh tests/unit/without-check.sh \
 	tests/env/make_tiny_gguf.py \
 	tests/env/nginx.sh \
 	tests/env/node.sh \
+	tests/env/ollama-server.sh \
 	tests/env/python.sh \
 	tests/env/tiny-model.sh \
 	tests/env/tokenizer.sh \

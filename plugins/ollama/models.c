@@ -253,14 +253,28 @@ static int matches(pbay_str name, pbay_str search)
     return search.n == 0;
 }
 
-/* Newer servers tell all in the list; models of the cloud may not be asked for
- * without an account. */
+/* Does the list say more than "completion"? It does not know what only the
+ * model's own file tells (a template that takes tools, pooling for embeddings):
+ * 0.33.0 lists both as plain completion, and shows them as what they are. */
+static int says_enough(pbay_str item)
+{
+    pbay_str list = pbay_json_get(item, "capabilities"), what;
+    size_t pos = 0;
+
+    if (!listed_context(item) || pbay_json_type(list) != 'a')
+        return 0;
+    while (pbay_json_next(list, &pos, NULL, &what))
+        if (!pbay_json_is(what, "completion"))
+            return 1;
+    return 0;
+}
+
+/* Models of the cloud may not be asked for without an account. */
 static int needs_details(const struct ollama *o, pbay_str item)
 {
     return !o->no_details && !ol_filled(pbay_json_get(item, "remote_host")) &&
            !ol_filled(pbay_json_get(item, "remote_model")) &&
-           !(listed_context(item) &&
-             pbay_json_type(pbay_json_get(item, "capabilities")) == 'a');
+           !says_enough(item);
 }
 
 /* Remember a model for an exchange of its own; 0: there is no room. */

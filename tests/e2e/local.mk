@@ -86,6 +86,9 @@ EXTRA_DIST += \
 	tests/e2e/tokens/german.txt
 
 TESTS += $(e2e_py)
+# It has to be built first: in the long form only.
+EXTRA_DIST += tests/e2e/ollama_real.py
+long_tests += tests/e2e/ollama_real.py
 long_tests += tests/e2e/backend.py tests/e2e/chaos.py \
 	tests/e2e/fault_wall_flapping.py tests/e2e/properties.py \
 	tests/e2e/soak.py
