@@ -126,7 +126,20 @@ static int by_owner(const struct snapshot *s, struct model_index *models,
     return n > 1 ? several(owners, n, model, e) : n == 1;
 }
 
-/* Rule 4: nobody knows, and there is one that might. */
+/* Rule 4: a provider's name alone stands for its default model, as in routes. */
+static int by_provider(const struct snapshot *s, int op, pbay_str name,
+                       struct arena *a, struct plan *out)
+{
+    struct instance *in = snapshot_find(s, name);
+
+    if (!in || !in->cfg->default_model || !plan_able(in, op))
+        return 0;
+    plan_add(out, in, str_c(in->cfg->default_model), a);
+    out->reason = "a provider's name, for its default model";
+    return 1;
+}
+
+/* Rule 5: nobody knows, and there is one that might. */
 static int by_elimination(const struct snapshot *s, struct model_index *models,
                           int op, pbay_str model, struct arena *a,
                           struct plan *out)
@@ -215,6 +228,8 @@ int plan_name(const struct snapshot *s, struct model_index *models, int op,
         rc = by_owner(s, models, op, model, true, a, out, e);
     if (rc == 0)
         rc = by_owner(s, models, op, model, false, a, out, e);
+    if (rc == 0)
+        rc = by_provider(s, op, model, a, out);
     if (rc == 0)
         rc = by_elimination(s, models, op, model, a, out);
     if (rc == 0)

@@ -9,7 +9,8 @@
  *   3. a bare name that an instance lists in its `models` or whose listing
  * (model index) has it; if there is none, one of whose manifest a pattern
  * matches it; several owners: configured order, or an error with strict_models;
- *   4. otherwise, if only one instance can take the operation at all (loopback
+ *   4. the name of a provider alone, for its default model;
+ *   5. otherwise, if only one instance can take the operation at all (loopback
  *      aside) and its listing is not known, that one.
  */
 #ifndef PB_ROUTER_H

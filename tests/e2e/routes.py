@@ -179,6 +179,14 @@ def test_order_of_the_rules():
         assert s.by("c-m") == "a"
         assert s.by("c/c-m") == "c"
         assert s.by("b-m") == "b"
+        # A provider alone, unless a model is called so.
+        assert s.by("c") == "c" and s.ups["c"].last().json["model"] == "c-m"
+        assert s.host.control("route.explain", {"model": "c"})["reason"] == \
+            "a provider's name, for its default model"
+    with Setting("", provider=lambda n: 'models = [ "c" ]; ' * (n == "a") +
+                 'default_model = "%s-m";' % n) as s:
+        s.ups["a"].on("c")(answer)
+        assert s.by("c") == "a"
 
 
 def test_strict_models():
