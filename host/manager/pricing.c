@@ -74,7 +74,9 @@ static bool by_list(const struct instance *in, pbay_str model, uint64_t tokens,
 
     if (v && by_rows(v->rows, v->n, model, tokens, wall_ms, "list", out))
         return true;
-    if (v || !in->cfg->manifest->local || !in->cfg->loopback)
+    /* On this machine; without an address, inside this process. */
+    if (v || !in->cfg->manifest->local ||
+        (in->cfg->base_url && !in->cfg->loopback))
         return false;
     *out = (struct pricing){price_free, "local"};
     return true;

@@ -21,6 +21,7 @@ e2e_py = \
 	tests/e2e/conditions.py \
 	tests/e2e/config_import.py \
 	tests/e2e/default_route.py \
+	tests/e2e/demo.py \
 	tests/e2e/discovery.py \
 	tests/e2e/debug.py \
 	tests/e2e/embed_split.py \
