@@ -15,8 +15,8 @@ static const char help[] =
     "  explain    which targets a request for MODEL would have, in their "
     "order, "
     "and\n             why; and which of its route's are left out. MODEL is a "
-    "model, an\n             alias or a route; without it the default route is "
-    "meant.\n             Nothing is asked\n"
+    "model, an\n             alias or a route; without it that of the "
+    "request,\n             or the default route. Nothing is asked\n"
     "  results    what came of each arm and target of ROUTE, or of every "
     "route:"
     "\n             attempts, mean times, tokens and cost since the host "
@@ -27,7 +27,7 @@ static const char help[] =
     "x-patchbay-session say; may be\n                    repeated\n"
     "      --tokens N    explain: a prompt of so many tokens; 1000 without it\n"
     "      --request     explain: standard input is a chat request in OpenAI's "
-    "form,\n                    whose prompt, tools, pictures and schema "
+    "form,\n                    whose model, prompt, tools, pictures and schema "
     "count\n"
     "      --reset       results: forget them after that\n";
 
@@ -192,6 +192,7 @@ static void print_overflow(struct out *o, struct json_object *overflow)
 }
 
 #define HEADERS_MAX 16
+#define DEPTH       100 /* of a request's JSON */
 
 struct about {
     const char *model, *task, *tokens, *key;
@@ -200,8 +201,23 @@ struct about {
     bool request;
 };
 
+/* The model that the request names, unless the command line does.  What is no
+ * request the host tells. */
+static int add_its_model(struct json_object *args, pbay_str text)
+{
+    struct json_object *body;
+    int rc;
+
+    if (js_parse(text, DEPTH, &body, NULL) < 0)
+        return 0;
+    rc = js_add_str(args, "model", js_str(body, "model", STR("")));
+    json_object_put(body);
+    return rc;
+}
+
 /* 0, or the exit status. */
-static int add_request(struct cli *cli, struct json_object *args)
+static int add_request(struct cli *cli, struct json_object *args,
+                       const struct about *a)
 {
     int status = EXIT_FAILED;
     size_t n;
@@ -209,7 +225,8 @@ static int add_request(struct cli *cli, struct json_object *args)
 
     if (!text)
         return status;
-    status = js_add_str(args, "body", str_n(text, n))
+    status = js_add_str(args, "body", str_n(text, n)) ||
+                     (!*a->model && add_its_model(args, str_n(text, n)))
                  ? cli_error(cli, EXIT_FAILED, "out of memory")
                  : EXIT_OK;
     free(text);
@@ -250,7 +267,7 @@ static int add_about(struct cli *cli, struct json_object *args,
         !add_headers(args, a) ||
         (a->tokens && js_add_int(args, "input_tokens", (int64_t)n)))
         return cli_error(cli, EXIT_FAILED, "out of memory");
-    return a->request ? add_request(cli, args) : EXIT_OK;
+    return a->request ? add_request(cli, args, a) : EXIT_OK;
 }
 
 static void print_explained(struct out *o, struct json_object *r)

@@ -114,6 +114,9 @@ def test_what_is_not_known():
         status, out = explain(s, "--request", "r",
                               text=json.dumps(chat("r", tools=TOOL)))
         assert status == 0 and "a/x lacks: tools" in out, out
+        # The model of the request, where none is named beside it.
+        assert explain(s, "--request", text=json.dumps(
+            chat("r", tools=TOOL))) == (status, out)
         status, out = explain(s, "--request", "r", text="[")
         assert status != 0 and "no JSON object" in out, out
 

@@ -144,6 +144,40 @@ def test_classes(page):
     return len(real)
 
 
+def test_commands(pages):
+    """Every command that they name is one, with the options that stand beside
+    it."""
+    asked, lines = 0, set(re.findall(r"\bpatchbay ([a-z]+(?: [a-z]+)?[^`\n#;|]*)",
+                                     pages))
+    for line in sorted(lines):
+        verb = line.split()[0]
+        p = subprocess.run([PATCHBAY, verb, "--help"], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+        assert p.returncode == 0, (line, p.stdout)
+        for option in re.findall(r"--[a-z-]+", line):
+            assert option in p.stdout, (line, option)
+        word = line.split()[1:2]
+        if word and re.search(r"^(usage:|      ) ?patchbay %s [a-z]+ \[" % verb,
+                              p.stdout, re.M) and re.fullmatch("[a-z]+", word[0]):
+            assert re.search(r"patchbay %s %s\b" % (verb, word[0]), p.stdout), line
+        asked += 1
+    assert asked > 10
+    return asked
+
+
+def test_links(name, page):
+    """Anchors of the page itself and of those beside it are headings there."""
+    def anchors(text):
+        return {re.sub(r"[^a-z0-9 -]", "", h.lower()).replace(" ", "-")
+                for h in re.findall(r"^#+ (.+)$", text, re.M)}
+    for path, anchor in re.findall(r"\]\(([^)#: ]*)(?:#([^)]*))?\)", page):
+        if not path.endswith(".md") and path:
+            continue
+        place = os.path.normpath(os.path.join(os.path.dirname(name), path)) \
+            if path else name
+        assert not anchor or anchor in anchors(read(place)), (name, path, anchor)
+
+
 def main():
     guide, page = read(GUIDE), read(TROUBLE)
     blocks = re.findall(r"```conf\n(.*?)```", guide, re.S)
@@ -155,6 +189,9 @@ def main():
     status, said = check('routes = ( { name = "r"; targets = [ "no/m" ]; } );')
     assert status != 0 and "no/m" in said, said
     rows, texts = test_messages(page)
+    test_commands(guide + page)
+    test_links("host/manager/README.md", guide)
+    test_links("host/manager/TROUBLESHOOTING.md", page)
     print("ok: %d configurations, %d messages explained for %d texts of the "
           "source, %d classes" % (len(blocks), rows, texts, test_classes(page)))
 
