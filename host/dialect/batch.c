@@ -18,6 +18,9 @@
 
 #define AT_ONCE     8 /* unless said otherwise */
 #define AT_ONCE_MAX 64
+#define ANSWER_MAX  LIM_MIB(16) /* of one request */
+/* A line has to fit behind what the client has not yet read. */
+#define LINE_MAX (LIM_OUT_MAX - LIM_MIB(8))
 
 struct batch;
 
@@ -27,7 +30,7 @@ struct job {
     struct dialect_inside inside;
     pbay_str id, url, body; /* id, body: JSON of the request */
     int status;
-    bool lost;
+    bool lost, whole, waits; /* waits: to be told */
     char request_id[64];
     struct buf text;
 };
@@ -35,7 +38,7 @@ struct job {
 struct batch {
     struct dialog *x;
     struct job *jobs; /* in the arena, like this */
-    size_t n, next, running, done, failed, at_once;
+    size_t n, next, running, waiting, done, failed, at_once;
     uint64_t input, output;
     bool slow; /* the client is */
     bool told;
@@ -87,18 +90,18 @@ static void put_report(struct buf *b, const struct dialect_inside *in)
     }
 }
 
-static void put_result(struct buf *b, struct job *j, bool whole)
+static int put_result(struct buf *b, struct job *j)
 {
     buf_printf(b,
                "{\"index\":%zu,\"custom_id\":", (size_t)(j - j->batch->jobs));
     buf_add(b, j->id.n ? j->id : STR("null"));
-    if (whole) {
+    if (j->whole) {
         buf_printf(
             b, ",\"response\":{\"status_code\":%d,\"request_id\":", j->status);
         buf_json(b, str_c(j->request_id));
         buf_addc(b, ",\"body\":");
         if (put_body(b, buf_str(&j->text)) < 0)
-            buf_addc(b, "null");
+            return -1;
         buf_addc(b, "},\"error\":null");
     } else {
         buf_addc(b, ",\"response\":null,\"error\":{\"code\":");
@@ -109,7 +112,7 @@ static void put_result(struct buf *b, struct job *j, bool whole)
     }
     if (j->inside.reported)
         put_report(b, &j->inside);
-    buf_addc(b, "}\n");
+    return buf_addc(b, "}\n");
 }
 
 static void write_line(struct batch *b, struct buf *line)
@@ -117,6 +120,33 @@ static void write_line(struct batch *b, struct buf *line)
     if (http_reply_write(b->x->req, buf_str(line)) > LIM_OUT_HIGH)
         b->slow = true;
     buf_done(line);
+}
+
+static void tell(struct batch *b, struct job *j)
+{
+    struct buf line;
+
+    j->waits = false;
+    buf_init(&line, LINE_MAX);
+    if (put_result(&line, j) < 0) {
+        buf_reset(&line, LINE_MAX);
+        j->whole = false;
+        j->lost = true;
+        put_result(&line, j);
+    }
+    b->failed += !j->whole || j->status < 200 || j->status > 299;
+    buf_done(&j->text);
+    write_line(b, &line);
+}
+
+/* Those that were over while the client was slow. */
+static void tell_waiting(struct batch *b)
+{
+    for (size_t i = 0; b->waiting && !b->slow && i < b->next; i++)
+        if (b->jobs[i].waits) {
+            b->waiting--;
+            tell(b, &b->jobs[i]);
+        }
 }
 
 static void end_batch(struct batch *b)
@@ -162,21 +192,21 @@ static void job_over(struct job *j, bool whole)
 {
     struct batch *b = j->batch;
     const pbay_usage *u = &j->inside.report.usage;
-    struct buf line;
 
     j->inner = NULL;
-    whole = whole && !j->lost;
+    j->whole = whole && !j->lost;
     b->running--;
     b->done++;
-    b->failed += !whole || j->status < 200 || j->status > 299;
     if (j->inside.reported) {
         b->input += u->known & PBAY_U_INPUT ? u->input : 0;
         b->output += u->known & PBAY_U_OUTPUT ? u->output : 0;
     }
-    buf_init(&line, LIM_REPLY * 7);
-    put_result(&line, j, whole);
-    buf_done(&j->text);
-    write_line(b, &line);
+    if (b->slow) {
+        j->waits = true;
+        b->waiting++;
+    } else {
+        tell(b, j);
+    }
 }
 
 static void on_end(void *arg, bool whole)
@@ -205,7 +235,7 @@ static void start_job(struct batch *b, struct job *j)
     const char *why;
     struct err e;
 
-    buf_init(&j->text, LIM_REPLY);
+    buf_init(&j->text, ANSWER_MAX);
     b->running++;
     j->inner = http_inner_start(b->x->d->manager->loop, dialect_handle, b->x->d,
                                 &r, &sink, j, &why);
@@ -220,9 +250,10 @@ static void start_job(struct batch *b, struct job *j)
 
 static void go_on(struct batch *b)
 {
+    tell_waiting(b);
     while (b->next < b->n && b->running < b->at_once && !b->slow)
         start_job(b, &b->jobs[b->next++]);
-    if (b->done < b->n || b->told)
+    if (b->done < b->n || b->waiting || b->told)
         return;
     b->told = true;
     end_batch(b);

@@ -3,6 +3,7 @@
 /v1/batch.  What the upstream got is counted."""
 import collections
 import hashlib
+import http.client
 import json
 import os
 import pty
@@ -385,6 +386,38 @@ def test_over_http():
             assert by[i]["patchbay"]["input_tokens"] == 3
         assert by[20]["response"]["status_code"] == 404
         assert by[20]["custom_id"] is None and s.most <= 3
+
+
+def test_over_http_to_a_slow_client():
+    """48 answers of a megabyte each, which nobody reads until all are there; and
+    one that is more than a batch takes."""
+    with Setting() as s:
+        big = "x" * (1 << 20)
+
+        def answer(r, c):
+            if r.method == "POST":
+                return send_json(c, 200, completion(
+                    big * (17 if text_of(r) == "q48" else 1)))
+            return send_json(c, 200, {"data": []})
+        s.up.answer = answer
+        data = json.dumps(ask(49, max_concurrent=64)).encode()
+        c = s.host.connect(timeout=120)
+        c.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nConnection: "
+                  b"close\r\nContent-Type: application/json\r\nContent-Length: "
+                  b"%d\r\n\r\n" % len(data) + data)
+        until(lambda: s.host.counters("up")["ok"] >= 49, "all answers")
+        r = http.client.HTTPResponse(c)
+        r.begin()
+        got = lines(r.read())
+        c.close()
+        assert got[-1]["answered"] == 48 and got[-1]["failed"] == 1, got[-1]
+        for one in got[:-1]:
+            if one["custom_id"] == "r48":
+                assert one["error"]["code"] == "reply_too_large", one
+            else:
+                body = one["response"]["body"]
+                assert body["choices"][0]["message"]["content"] == big
+        assert len(got) == 50
 
 
 def test_over_http_who_leaves_ends_it():
