@@ -56,6 +56,16 @@ static void keep(struct tried *t, const struct tried_one *one, const char *said)
     v->text[text.n] = '\0';
 }
 
+static void keep_best(struct tried *t, const struct err *e)
+{
+    if (t->best && use_of(e) >= use_of(t->best))
+        return;
+    if (!t->best)
+        t->best = malloc(sizeof(*t->best));
+    if (t->best)
+        *t->best = *e;
+}
+
 void tried_add(struct tried *t, const char *provider, pbay_str model,
                const struct err *e)
 {
@@ -66,8 +76,7 @@ void tried_add(struct tried *t, const char *provider, pbay_str model,
 
     if (!t->n)
         t->soonest_ms = -1;
-    if (!t->n || use_of(e) < use_of(&t->best))
-        t->best = *e;
+    keep_best(t, e);
     if (e->retry_after_ms >= 0 &&
         (t->soonest_ms < 0 || e->retry_after_ms < t->soonest_ms))
         t->soonest_ms = e->retry_after_ms;
@@ -144,7 +153,10 @@ void tried_sum(const struct tried *t, struct err *out)
 {
     struct buf b;
 
-    *out = t->best;
+    if (t->best)
+        *out = *t->best;
+    else
+        err_set(out, ERR_UNAVAILABLE, "out of memory");
     /* The words of one that speaks of our key are not for clients, and then
      * neither would be the list: a kind that says the same without them. */
     if (err_class(out->kind)->our_key)
@@ -174,5 +186,6 @@ void tried_before(const struct tried *t, struct err *e)
 void tried_done(struct tried *t)
 {
     free(t->v);
+    free(t->best);
     *t = (struct tried){0};
 }

@@ -10,7 +10,8 @@
 struct tried_one;
 
 struct tried {
-    struct err best;    /* the most useful one for the client */
+    struct err *best;   /* the most useful one for the client; it is large, and
+                         * few requests need it.  NULL: none, or no memory */
     int64_t soonest_ms; /* of all Retry-After; -1: none said */
     struct tried_one *v;
     size_t n; /* as many failed */
