@@ -24,7 +24,7 @@
 #define BLOCK_EACH 0
 #endif
 
-#define ALIGN       16u
+#define ALIGN 16u
 /* With its header the first block is 1 KiB, the most that glibc keeps at hand
  * in each thread; a few bytes more would take its slow way with each call. */
 #define BLOCK_FIRST (((size_t)1 << 10) - sizeof(struct arena_block))
@@ -69,19 +69,19 @@ static struct arena_block *block_new(struct arena *a, size_t n)
  * Both kinds of block begin aligned. */
 static char *take_block(struct arena *a, size_t n)
 {
+    size_t size = a->step ? a->step : BLOCK_FIRST;
     struct arena_block *b;
-    size_t size;
 
-    if (BLOCK_EACH || n >= BLOCK_OWN) {
+    /* One that would not fit into the next block has its own as well: making
+     * that block large enough would leave up to half of it unused, and twice as
+     * large a one would follow. */
+    if (BLOCK_EACH || n >= BLOCK_OWN || n > size) {
         b = block_new(a, n);
         if (!b)
             return NULL;
         a->used += n;
         return b->bytes;
     }
-    size = a->step ? a->step : BLOCK_FIRST;
-    while (size < n)
-        size *= 2;
     a->step = size < BLOCK_LAST ? size * 2 : BLOCK_LAST;
     if (size > a->max - a->used) /* no need for more than may be used */
         size = a->max - a->used;
