@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/limits.h"
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/input.h"
@@ -33,6 +35,25 @@ static const char *cell(struct json_object *p, const char *name)
 
 /* --- list --- */
 
+/* "one, alias, alias" */
+static void put_names(struct out_table *t, struct json_object *p)
+{
+    struct json_object *more = js_typed(p, "aliases", json_type_array);
+    size_t n = more ? json_object_array_length(more) : 0;
+    struct buf b;
+
+    buf_init(&b, LIM_KIB(64));
+    buf_addc(&b, cell(p, "name"));
+    for (size_t i = 0; i < n; i++) {
+        buf_addc(&b, ", ");
+        buf_addc(&b,
+                 json_object_get_string(json_object_array_get_idx(more, i)));
+    }
+    out_cell(t,
+             buf_add(&b, str_n("", 1)) == 0 ? buf_str(&b).p : cell(p, "name"));
+    buf_done(&b);
+}
+
 static int list(struct cli *cli, struct json_object *result)
 {
     struct json_object *all = providers_of(result);
@@ -46,7 +67,7 @@ static int list(struct cli *cli, struct json_object *result)
     out_table_init(&t, 5);
     for (size_t i = 0; i < n; i++) {
         struct json_object *p = json_object_array_get_idx(all, i);
-        out_cell(&t, cell(p, "name"));
+        put_names(&t, p);
         out_cell(&t, cell(p, "type"));
         out_cell(&t, cell(p, "state"));
         out_cell(&t, cell(p, "base_url"));

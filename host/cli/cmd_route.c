@@ -328,17 +328,42 @@ static void mean(struct out_table *t, struct json_object *row, const char *name)
         out_cell(t, "-");
 }
 
+/* What a target's failures were. */
+static void print_errors(struct out *o, struct json_object *row)
+{
+    struct json_object *errors = js_typed(row, "errors", json_type_object);
+    const char *sep = ": ";
+
+    if (!errors || !json_object_object_length(errors))
+        return;
+    out_textc(o, js_cstr(row, "route", "?"));
+    out_c(o, js_cstr(row, "arm", NULL) ? " " : "");
+    out_textc(o, js_cstr(row, "arm", ""));
+    out_c(o, ", ");
+    out_textc(o, js_cstr(row, "provider", "?"));
+    out_c(o, "/");
+    out_textc(o, js_cstr(row, "model", ""));
+    out_c(o, " failed");
+    json_object_object_foreach (errors, name, value) {
+        out_c(o, sep);
+        out_textc(o, name);
+        out_f(o, " %lld", (long long)json_object_get_int64(value));
+        sep = ", ";
+    }
+    out_c(o, "\n");
+}
+
 static void print_results(struct out *o, struct json_object *all)
 {
-    static const char *const heads[] = {"route",    "arm",    "target",
-                                        "ok",       "failed", "first",
-                                        "total ms", "tokens", "USD"};
+    static const char *const heads[] = {"route",  "arm",   "target",   "ok",
+                                        "failed", "first", "total ms", "p95",
+                                        "tokens", "USD"};
     size_t n = all ? json_object_array_length(all) : 0;
     struct out_table t;
     char text[700];
 
-    out_table_init(&t, 9);
-    for (size_t i = 0; i < 9; i++)
+    out_table_init(&t, 10);
+    for (size_t i = 0; i < 10; i++)
         out_cell(&t, heads[i]);
     for (size_t i = 0; i < n; i++) {
         struct json_object *r = json_object_array_get_idx(all, i);
@@ -352,6 +377,7 @@ static void print_results(struct out *o, struct json_object *all)
         number(&t, (long long)js_int(r, "failed", 0));
         mean(&t, r, "first_token_ms");
         mean(&t, r, "total_ms");
+        mean(&t, r, "total_p95_ms");
         snprintf(text, sizeof(text), "%lld + %lld",
                  (long long)js_int(r, "input_tokens", 0),
                  (long long)js_int(r, "output_tokens", 0));
@@ -361,6 +387,8 @@ static void print_results(struct out *o, struct json_object *all)
         out_cell(&t, known ? text : "unknown");
     }
     out_table_print(o, &t);
+    for (size_t i = 0; i < n; i++)
+        print_errors(o, json_object_array_get_idx(all, i));
 }
 
 static int results(struct cli *cli, const char *route, bool reset)

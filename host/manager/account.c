@@ -27,7 +27,7 @@ void account_usage(struct instance_stats *st, const struct target *t,
         account_bump(&st->cost_nano, (uint64_t)cost);
 }
 
-void account_route(const char *route, const struct target *t, bool ok,
+void account_route(const char *route, const struct target *t, int kind,
                    const struct call_report *r, int64_t before,
                    struct clock *clock)
 {
@@ -37,7 +37,7 @@ void account_route(const char *route, const struct target *t, bool ok,
         .arm = r->arm,
         .provider = t->instance->name,
         .model = t->model,
-        .ok = ok,
+        .kind = kind,
         .input = u->known & PBAY_U_INPUT ? u->input : 0,
         .output = u->known & PBAY_U_OUTPUT ? u->output : 0,
         .cost_nano =

@@ -18,9 +18,10 @@ static inline void account_bump(_Atomic uint64_t *counter, uint64_t by)
 /* What a target has used and what that cost. */
 void account_usage(struct instance_stats *st, const struct target *t,
                    const pbay_usage *u, struct clock *clock);
-/* An attempt of a call on a route has ended, its time counted from `before` ms
+/* An attempt of a call on a route has ended (kind 0: with an answer), its time
+ * counted from `before` ms
  * after the call's start. */
-void account_route(const char *route, const struct target *t, bool ok,
+void account_route(const char *route, const struct target *t, int kind,
                    const struct call_report *r, int64_t before,
                    struct clock *clock);
 /* What that use of a target cost, added where its provider has not said it.

@@ -141,6 +141,7 @@ static void on_deadline(void *arg)
                 waits        ? "was to be asked again"
                 : c->content ? "was answering"
                              : "had not answered");
+        ca_tell(c, &e);
         tried_before(&c->tried, &e);
         ca_finish(c, &e);
     }

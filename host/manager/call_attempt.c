@@ -177,6 +177,7 @@ void ca_try(struct call *c)
     c->report.model = t->model;
     c->report.attempts++;
     c->tries++;
+    c->kind = 0;
     c->tried_at = clock_now(c->m->loop->clock);
     account_bump(&ca_stats(c)->calls, 1);
     account_bump(&ca_stats(c)->active, 1);

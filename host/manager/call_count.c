@@ -68,12 +68,17 @@ void ca_count_pace(struct call *c)
 
 void ca_count_route(struct call *c, bool ok)
 {
-    account_route(c->plan.route, &c->plan.targets[c->at], ok, &c->report,
-                  c->tried_at - c->started, c->m->loop->clock);
+    account_route(c->plan.route, &c->plan.targets[c->at],
+                  ok        ? 0
+                  : c->kind ? c->kind
+                            : PBAY_E_UPSTREAM,
+                  &c->report, c->tried_at - c->started, c->m->loop->clock);
 }
 
 void ca_tell(struct call *c, const struct err *e)
 {
+    if (e)
+        c->kind = e->kind;
     debug_tried(c->req.debug, &c->plan.targets[c->at], c->report.attempts, e,
                 clock_now(c->m->loop->clock) - c->tried_at);
 }

@@ -42,6 +42,7 @@ struct call {
     struct timer deadline, patience, backoff;
     unsigned tries;   /* of this target */
     int64_t tried_at; /* when the attempt under way began */
+    int kind;         /* what it has failed with; 0: it has not */
     int64_t wait_ms;  /* until the same target again; -1: the next one, now */
     struct call_report report;
     size_t next_at;        /* which target is the next one */

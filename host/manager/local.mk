@@ -56,6 +56,7 @@ host_sources += \
 	host/manager/debug.c host/manager/debug.h \
 	host/manager/explain.c host/manager/explain.h \
 	host/manager/explain_room.c \
+	host/manager/spread.h \
 	host/manager/split.c host/manager/split.h \
 	host/manager/stats.c \
 	host/manager/text_job.c host/manager/text_job.h \

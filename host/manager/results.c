@@ -6,13 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/str.h"
+#include "manager/spread.h"
+
+#define KINDS 64 /* more than the error table has */
 
 struct row {
     struct row *next;
     pbay_str route, arm, provider, model; /* behind this struct */
     uint64_t attempts, ok, failed, input, output, cost, unpriced;
     uint64_t first_n, first_ms, total_ms;
+    struct spread first, total;
+    uint32_t errors[KINDS]; /* by the rows of the error table */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -59,24 +65,40 @@ static struct row *find(const struct result *q)
     return r;
 }
 
-static void add(struct row *to, const struct result *r)
+static void count_error(struct row *to, int kind)
 {
-    to->attempts++;
-    to->ok += r->ok;
-    to->failed += !r->ok;
-    to->input += r->input;
-    to->output += r->output;
-    if (r->cost_nano >= 0)
-        to->cost += (uint64_t)r->cost_nano;
-    else if (r->ok)
-        to->unpriced++;
-    if (!r->ok)
-        return;
+    size_t i = (size_t)(err_class(kind) - err_table());
+
+    if (i < KINDS)
+        to->errors[i]++;
+}
+
+static void count_times(struct row *to, const struct result *r)
+{
     to->total_ms += (uint64_t)r->total_ms;
+    spread_add(&to->total, r->total_ms);
     if (r->first_ms < 0)
         return;
     to->first_n++;
     to->first_ms += (uint64_t)r->first_ms;
+    spread_add(&to->first, r->first_ms);
+}
+
+static void add(struct row *to, const struct result *r)
+{
+    to->attempts++;
+    to->ok += !r->kind;
+    to->failed += r->kind != 0;
+    to->input += r->input;
+    to->output += r->output;
+    if (r->cost_nano >= 0)
+        to->cost += (uint64_t)r->cost_nano;
+    else if (!r->kind)
+        to->unpriced++;
+    if (r->kind)
+        count_error(to, r->kind);
+    else
+        count_times(to, r);
 }
 
 void results_add(const struct result *r)
@@ -92,11 +114,36 @@ void results_add(const struct result *r)
     pthread_mutex_unlock(&lock);
 }
 
-static int put_mean(struct buf *b, const char *name, uint64_t sum, uint64_t n)
+/* "NAME_ms", the mean, and "NAME_p50_ms", "NAME_p95_ms". */
+static int put_times(struct buf *b, const char *name, const struct spread *s,
+                     uint64_t sum, uint64_t n)
 {
-    return n ? buf_printf(b, ",\"%s\":%llu", name,
-                          (unsigned long long)((sum + n / 2) / n))
-             : buf_printf(b, ",\"%s\":null", name);
+    static const unsigned percents[] = {50, 95};
+    int rc = n ? buf_printf(b, ",\"%s_ms\":%llu", name,
+                            (unsigned long long)((sum + n / 2) / n))
+               : buf_printf(b, ",\"%s_ms\":null", name);
+
+    for (size_t i = 0; i < 2; i++) {
+        rc |= buf_printf(b, ",\"%s_p%u_ms\":", name, percents[i]);
+        rc |= n ? buf_printf(b, "%lld", (long long)spread_at(s, percents[i]))
+                : buf_addc(b, "null");
+    }
+    return rc;
+}
+
+static int put_errors(struct buf *b, const struct row *r)
+{
+    const struct err_class *c = err_table();
+    const char *sep = "";
+    int rc = buf_addc(b, ",\"errors\":{");
+
+    for (size_t i = 0; c[i].kind && i < KINDS; i++)
+        if (r->errors[i]) {
+            rc |= buf_printf(b, "%s\"%s\":%u", sep, c[i].name,
+                             (unsigned)r->errors[i]);
+            sep = ",";
+        }
+    return rc | buf_addc(b, "}");
 }
 
 static int put_row(struct buf *b, const struct row *r)
@@ -116,8 +163,9 @@ static int put_row(struct buf *b, const struct row *r)
     rc |= buf_printf(b, ",\"cost_nano\":%llu,\"unpriced\":%llu",
                      (unsigned long long)r->cost,
                      (unsigned long long)r->unpriced);
-    return rc | put_mean(b, "first_token_ms", r->first_ms, r->first_n) |
-           put_mean(b, "total_ms", r->total_ms, r->ok) | buf_addc(b, "}");
+    rc |= put_times(b, "first_token", &r->first, r->first_ms, r->first_n);
+    rc |= put_times(b, "total", &r->total, r->total_ms, r->ok);
+    return rc | put_errors(b, r) | buf_addc(b, "}");
 }
 
 int results_put(struct buf *b, pbay_str route)

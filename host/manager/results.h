@@ -21,16 +21,17 @@
 struct result {
     const char *route, *arm, *provider; /* arm NULL: it has none */
     pbay_str model;
-    bool ok;
+    int kind; /* what it failed with; 0: it is an answer */
     uint64_t input, output;     /* tokens */
     int64_t cost_nano;          /* of USD; -1: nobody knows */
-    int64_t first_ms, total_ms; /* of one that is ok; first_ms -1: none came */
+    int64_t first_ms, total_ms; /* of an answer; first_ms -1: none came */
 };
 
 void results_add(const struct result *r);
 /* {"results":[{"route","arm","provider","model","attempts","ok","failed",
  * "input_tokens","output_tokens","cost_nano","unpriced","first_token_ms",
- * "total_ms"},..],"lost":0}: the times are means of answers, null without any;
+ * "total_ms",..,"errors":{"overloaded":1}},..],"lost":0}: the times are means and
+ * percentiles (spread.h) of answers, null without any;
  * cost_nano is the sum of what is known, unpriced the answers of which nobody
  * knows.  Of one route, of all for an empty name. */
 int results_put(struct buf *b, pbay_str route);

@@ -31,6 +31,8 @@ def answer(r, c):
     if model == "down":
         return send_json(c, 503, {"error": {"message": "Down for repair",
                                             "type": "server_error"}})
+    if model == "slow":
+        return c.recv(1)
     if model == "key":
         return send_json(c, 401, {"error": {
             "message": "Incorrect API key " + SECRET,
@@ -158,6 +160,10 @@ def test_failures_tell_it_too():
         s.host.control("provider.drain", {"name": "b"})
         d = s.debug("b/b-m", want=503)
         assert places(d) == [("b", "b-m", "held")], d
+        d = s.debug("a/slow", want=504, headers=dict(
+            ASK, **{"x-patchbay-deadline": "300ms"}))
+        assert results(d) == [["deadline"]], d
+        assert d["targets"][0]["tried"][0]["ms"] >= 290, d
         # No plan, no account of one.
         assert "x-patchbay-debug" not in s.ask("nope", want=404)
 

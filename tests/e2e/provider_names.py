@@ -116,6 +116,8 @@ def test_listings_tell():
         lines = [line.split(None, 1) for line in p.stdout.splitlines()]
         assert ["name", "one"] in lines and ["weight", "3"] in lines, p.stdout
         assert ["aliases", "main, work"] in lines, p.stdout
+        p = s.cli("provider", "list")
+        assert "one, main, work" in p.stdout, p.stdout
         p = s.cli("models", "--provider", "main")
         assert p.returncode == 0 and "one/listed" in p.stdout, p.stderr
         p = s.cli("config", "show")

@@ -90,6 +90,11 @@ def test_a_failure_counts_for_who_failed():
         got = s.results("?route=chain")
         down, other = got[("chain", "a", "down")], got[("chain", "b", "other")]
         assert (down["ok"], down["failed"]) == (0, 1), down
+        assert down["errors"] == {"overloaded": 1} and other["errors"] == {}
+        assert down["total_p95_ms"] is None
+        assert 0 <= other["total_p50_ms"] <= other["total_p95_ms"]
+        p = s.cli("results", "chain")
+        assert "chain, a/down failed: overloaded 1" in p.stdout, p.stdout
         assert down["total_ms"] is None and down["first_token_ms"] is None
         assert (other["ok"], other["failed"]) == (1, 0), other
 

@@ -64,6 +64,10 @@ unit_tests += tests/unit/test_tried
 tests_unit_test_tried_CFLAGS = $(unit_cflags)
 tests_unit_test_tried_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_results
+tests_unit_test_results_CFLAGS = $(unit_cflags)
+tests_unit_test_results_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_route_split
 tests_unit_test_route_split_CFLAGS = $(unit_cflags)
 tests_unit_test_route_split_LDADD = $(unit_ldadd)
