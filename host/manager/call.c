@@ -62,6 +62,24 @@ void ca_leave(struct call *c)
 
 static void on_late(void *arg);
 
+/* All attempts together, each at its own target's price. */
+static void total(struct call *c)
+{
+    pbay_usage *u = &c->report.usage, all = *u;
+
+    if (c->guard) {
+        bool priced = !u->known || account_cost(&c->plan.targets[c->at], &all,
+                                                c->m->loop->clock);
+        if (guard_total(c->guard, &all)) {
+            *u = all;
+            c->report.unpriced |= !priced;
+        }
+    }
+    c->report.unpriced |= !rescue_total(c->rescue, c->at, u);
+    if (c->report.unpriced)
+        u->known &= ~(uint32_t)PBAY_U_COST;
+}
+
 void ca_finish(struct call *c, const struct err *e)
 {
     struct instance_stats *st = ca_stats(c);
@@ -90,8 +108,7 @@ void ca_finish(struct call *c, const struct err *e)
     ca_count_route(c, !e);
     if (!e)
         ca_count_pace(c);
-    guard_total(c->guard, &c->report.usage);
-    c->report.unpriced = !rescue_total(c->rescue, c->at, &c->report.usage);
+    total(c);
     ca_log_end(c, e);
     if (!c->cancelled)
         c->sink->end(c->arg, e, &c->report);

@@ -143,8 +143,13 @@ static void pass_error_body(struct call *c, const struct err *e)
  * be, which is an attempt of its own. */
 static bool repair(struct call *c)
 {
-    if (c->cancelled || !guard_repairs(c->guard, &c->req, &c->report.usage))
+    pbay_usage used = c->report.usage;
+    bool priced = !used.known || account_cost(&c->plan.targets[c->at], &used,
+                                              c->m->loop->clock);
+
+    if (c->cancelled || !guard_repairs(c->guard, &c->req, &used))
         return false;
+    c->report.unpriced |= !priced;
     ca_count_usage(c);
     c->wait_ms = 0;
     c->retry = true;

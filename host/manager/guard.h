@@ -54,7 +54,7 @@ bool guard_repairs(struct guard *g, const struct call_request *r,
 /* What the next attempt is to ask: r, or the repair of it. */
 const struct call_request *guard_request(const struct guard *g,
                                          const struct call_request *r);
-/* Add what earlier attempts have used. */
-void guard_total(const struct guard *g, pbay_usage *used);
+/* Add what earlier attempts have used.  False: they have used nothing. */
+bool guard_total(const struct guard *g, pbay_usage *used);
 
 #endif

@@ -116,8 +116,10 @@ const struct call_request *guard_request(const struct guard *g,
     return g && g->repairing ? &g->again : r;
 }
 
-void guard_total(const struct guard *g, pbay_usage *used)
+bool guard_total(const struct guard *g, pbay_usage *used)
 {
-    if (g)
-        usage_add(used, &g->used);
+    if (!g->used.known)
+        return false;
+    usage_add(used, &g->used);
+    return true;
 }

@@ -563,6 +563,54 @@ START_TEST(a_checked_answer_is_asked_for_twice_at_most)
 }
 END_TEST
 
+/* Each attempt at its own target's price, or at none. */
+START_TEST(what_a_repair_and_another_target_cost)
+{
+    static const struct tx_fake_step no[] = {{.what = FAKE_HEAD, .status = 503},
+                                             END(ERR_NONE)};
+    static const struct tx_fake_step yes[] = {
+        HEAD(200), DATA("data: u:5\n\ndata: t:7\n\ndata: stop\n\n"),
+        DATA("data: end\n\n"), END(ERR_NONE)};
+    static const struct price_row rows[] = {
+        {.model = PBAY_LIT("*"),
+         .price = {-1, -1, -1, -1, .output = 1000000000, -1, -1}},
+        {.model = PBAY_LIT("*"),
+         .price = {-1, -1, -1, -1, .output = 20000000000, -1, -1}}};
+    static char *a_b[] = {(char *)(uintptr_t) "a/m", (char *)(uintptr_t) "b/m",
+                          NULL};
+    static struct cfg_route route = {.name = (char *)(uintptr_t) "r",
+                                     .targets = a_b};
+    SCRIPT(URL_A, HEAD(200), DATA("data: u:3\n\ndata: t:no\n\n"),
+           DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
+
+    schema = STR("{\"type\":\"integer\"}");
+    cfg.routes = &route;
+    cfg.n_routes = 1;
+    transport_fake_script(mgr.transport, URL_A, no, 2);
+    transport_fake_script(mgr.transport, URL_B, yes, 4);
+    for (int i = 0; i < 2; i++) {
+        providers[i].prices = &rows[i];
+        providers[i].n_prices = 1;
+    }
+    ask("r", true);
+    run(100);
+    ck_assert_ptr_nonnull(strstr(seen, "!ok"));
+    ck_assert_uint_eq(last_report.attempts, 3);
+    ck_assert_uint_eq(last_report.usage.output, 8);
+    ck_assert(last_report.usage.known & PBAY_U_COST);
+    ck_assert_int_eq(last_report.usage.cost_nano, 3 * 1000 + 5 * 20000);
+    transport_fake_script(mgr.transport, URL_A, steps_, 4);
+    transport_fake_script(mgr.transport, URL_A, no, 2);
+    transport_fake_script(mgr.transport, URL_B, yes, 4);
+    providers[0].n_prices = 0;
+    ask("r", true);
+    run(100);
+    ck_assert_uint_eq(last_report.usage.output, 8);
+    ck_assert(last_report.unpriced);
+    ck_assert(!(last_report.usage.known & PBAY_U_COST));
+}
+END_TEST
+
 START_TEST(cancel_while_what_was_held_is_told)
 {
     schema = STR("{\"type\":\"integer\"}");
@@ -921,6 +969,7 @@ int main(void)
         cancel_from_inside_a_callback,
         a_checked_answer_is_held_back,
         a_checked_answer_is_asked_for_twice_at_most,
+        what_a_repair_and_another_target_cost,
         cancel_while_what_was_held_is_told,
         cancel_while_an_answer_is_held,
         own_error_body_passes_where_it_may,
