@@ -99,18 +99,47 @@ static void tell_held(const char *provider, struct err *e)
             provider, provider);
 }
 
-/* A call of one provider, by name: its operator may have taken it out, but can
- * still look at how it is. */
-static int by_hold(const struct manager *m, const struct call_request *r,
-                   const char *name, struct err *e)
+/* An operator who has taken a provider out can still look at how it is. */
+static bool only_looks(const struct call_request *r)
 {
     const uint64_t looks = PBAY_OP_BIT(PBAY_OP_HEALTH) |
                            PBAY_OP_BIT(PBAY_OP_LIST) | PBAY_OP_BIT(PBAY_OP_PS);
 
-    if (!m->health || (looks & PBAY_OP_BIT(r->op)) ||
+    return (looks & PBAY_OP_BIT(r->op)) != 0;
+}
+
+/* A call of one provider, by name. */
+static int by_hold(const struct manager *m, const struct call_request *r,
+                   const char *name, struct err *e)
+{
+    if (!m->health || only_looks(r) ||
         health_held(m->health, name) == HOLD_NONE)
         return 0;
     tell_held(name, e);
+    return -1;
+}
+
+/* Calls that say nothing of their target's health: only who was taken out is
+ * left out. */
+static int by_holds(const struct manager *m, const struct call_request *r,
+                    struct plan *p, struct err *e)
+{
+    const char *held = NULL;
+    size_t n = 0;
+
+    if (only_looks(r))
+        return 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const char *name = p->targets[i].instance->name;
+        if (health_held(m->health, name) == HOLD_NONE)
+            p->targets[n++] = p->targets[i];
+        else
+            held = name;
+    }
+    p->n = n;
+    if (n || !held)
+        return 0;
+    tell_held(held, e);
     return -1;
 }
 
@@ -139,8 +168,10 @@ static int by_health(const struct manager *m, const struct call_request *r,
     size_t good = 0, bad = 0, cooling = 0;
     int64_t now = clock_now(m->loop->clock), until = 0, soonest = INT64_MAX;
 
-    if (!m->health || !(CALL_MEASURED & PBAY_OP_BIT(r->op)))
+    if (!m->health)
         return 0;
+    if (!(CALL_MEASURED & PBAY_OP_BIT(r->op)))
+        return by_holds(m, r, p, e);
     for (size_t i = 0; i < p->n; i++) {
         struct target t = p->targets[i];
         enum health_say say =

@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "manager/call.h"
+#include "manager/call_plan.h"
 #include "manager/health.h"
 #include "manager/router.h"
 #include "manager/snapshot.h"
@@ -918,6 +919,32 @@ START_TEST(the_last_one_is_taken_out)
 }
 END_TEST
 
+/* Counting tokens, say, which is for nobody's health. */
+START_TEST(what_is_taken_out_is_not_asked_for_anything)
+{
+    struct call_request r = {.op = PBAY_OP_COUNT, .model = STR("r")};
+    struct arena arena;
+    struct plan plan;
+    struct err e;
+
+    arena_init(&arena, LIM_KIB(64));
+    route_of(b_a_b);
+    for (int i = 0; i < 2; i++)
+        insts[i].ops |= PBAY_OP_BIT(PBAY_OP_COUNT);
+    ck_assert_int_eq(call_plan(&mgr, &r, &arena, &plan, &e), 0);
+    ck_assert_uint_eq(plan.n, 3);
+    ck_assert_int_eq(health_hold(mgr.health, "b", HOLD_DRAIN), 0);
+    ck_assert_int_eq(call_plan(&mgr, &r, &arena, &plan, &e), 0);
+    ck_assert_uint_eq(plan.n, 1);
+    ck_assert_str_eq(plan.targets[0].instance->name, "a");
+    ck_assert_int_eq(health_hold(mgr.health, "a", HOLD_DISABLE), 0);
+    ck_assert_int_eq(call_plan(&mgr, &r, &arena, &plan, &e), -1);
+    ck_assert_int_eq(e.kind, ERR_UNAVAILABLE);
+    arena_done(&arena);
+    health_free(mgr.health);
+}
+END_TEST
+
 START_TEST(names)
 {
     SCRIPT_B(HEAD(200), DATA("data: stop\n\ndata: end\n\n"), END(ERR_NONE));
@@ -988,6 +1015,7 @@ int main(void)
         one_that_is_being_probed_comes_behind_the_others,
         what_is_taken_out_meanwhile_is_not_asked,
         the_last_one_is_taken_out,
+        what_is_taken_out_is_not_asked_for_anything,
         names,
         old_snapshot_is_released_when_its_last_call_ends};
     Suite *s = suite_create("call");
