@@ -22,9 +22,9 @@ def answer(r, c):
     return send_json(c, 200, completion("hi"))
 
 
-def ollama_at(url, name, model="qwen"):
-    return '%s: { type = "ollama"; base_url = "%s"; default_model = "%s"; };' % (
-        name, url, model)
+def ollama_at(url, name, more=""):
+    return '%s: { type = "ollama"; base_url = "%s"; default_model = "qwen"; %s };' % (
+        name, url, more)
 
 
 def order(host):
@@ -40,10 +40,12 @@ def ask(host):
 
 def everybody(url):
     """Those of one's own first, so that the order is not the file's."""
-    return (ollama_at(url, "one") + ollama_at(url, "two") +
+    return (ollama_at(url, "one") +
+            ollama_at(url, "two", 'aliases = [ "second" ];') +
             'bare: { type = "openai"; base_url = "%s/v1"; '
             'default_model = "b-m"; };' % url + LOOPBACK +
-            "".join(openai_at(url, name=n, extra='default_model = "%s-m";' % n)
+            "".join(openai_at(url, name=n, extra='default_model = "%s-m"; %s' % (
+                n, 'aliases = [ "third" ];' if n == "k3" else ""))
                     for n in ("k1", "k2", "k3")) +
             openai_at(url, name="none"))
 
@@ -61,12 +63,16 @@ def test_order():
             ({"PRIMARY_LLM_PROVIDER": "two"},
              ["two/qwen"] + keyed + moved(own, "two/qwen")[1:]),
             ({"LOCAL_PROVIDER": "two"}, keyed + moved(own, "two/qwen")),
+            # By another name that the provider has, too.
+            ({"PRIMARY_PROVIDER": "third", "LOCAL_PROVIDER": "second"},
+             moved(keyed, "k3/k3-m") + moved(own, "two/qwen")),
             # Whoever is called local comes among those of one's own.
             ({"LOCAL_PROVIDER": "k1"}, keyed[1:] + ["k1/k1-m"] + own),
             ({"ENABLE_LLM_FALLBACK": "no", "SECONDARY_PROVIDER": "k2"},
              ["k2/k2-m"])):
         with Upstream(answer) as up, Host(everybody(up.url), env=env) as host:
             assert order(host) == want, (env, order(host))
+            assert "there is no provider" not in host.errors(), host.errors()
 
 
 def test_each_is_asked_in_that_order():
