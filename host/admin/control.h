@@ -19,7 +19,8 @@
  * Verbs of version 1, with args and result:
  *
  *   version   -> {version, abi:"0.1", pid, uptime_ms, config_file}
- *   status    -> {listeners:[..], loops, connections, calls, draining,
+ *   status    -> {listeners:[..], loops, connections, calls, waiting,
+ *                 draining,
  *                 providers:[{name,type,calls,ok,failed,cancelled,active,
  *                 input_tokens,output_tokens,
  *                 cost_nano (USD), unpriced (answers without a known cost)}], backends:[{provider,name,

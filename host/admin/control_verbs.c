@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "manager/health_tell.h"
+#include "manager/limits.h"
 #include "manager/op.h"
 #include "module/backend.h"
 #include <patchbay/json.h>
@@ -169,8 +170,9 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
     }
     buf_printf(&b,
                "],\"loops\":%zu,\"connections\":%zu,\"calls\":%zu,"
-               "\"draining\":%s,\"old_configurations\":%u,\"providers\":[",
-               h->n_seats - 1, conns, calls, h->draining ? "true" : "false",
+               "\"waiting\":%zu,\"draining\":%s,\"old_configurations\":%u,\"providers\":[",
+               h->n_seats - 1, conns, calls, limits_waiting(),
+               h->draining ? "true" : "false",
                h->old_snapshots);
     put_counters(&b, h);
     buf_addc(&b, "],");

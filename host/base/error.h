@@ -16,7 +16,8 @@ enum {
     ERR_CONNECT = 100, /* no connection: refused, unreachable, TLS, DNS */
     ERR_RESET,         /* broke off before any byte of the reply */
     ERR_CONNECT_TIMEOUT,
-    ERR_FIRST_TIMEOUT,   /* connected, but no answer in time */
+    ERR_HEADERS_TIMEOUT, /* connected, but no reply in time */
+    ERR_FIRST_TIMEOUT,   /* no answer in time */
     ERR_IDLE_TIMEOUT,    /* the answer stopped coming */
     ERR_DEADLINE,        /* the whole call took too long */
     ERR_TRUNCATED,       /* the reply ended before its end mark */

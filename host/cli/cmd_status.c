@@ -33,11 +33,14 @@ static void print_host(struct out *o, struct json_object *version,
         out_textc(
             o, json_object_get_string(json_object_array_get_idx(listeners, i)));
     }
-    out_f(o,
-          "\nconnections    %lld on %lld loops\ncalls          %lld under "
-          "way\n",
+    out_f(o, "\nconnections    %lld on %lld loops\n",
           (long long)js_int(s, "connections", 0),
-          (long long)js_int(s, "loops", 0), (long long)js_int(s, "calls", 0));
+          (long long)js_int(s, "loops", 0));
+    out_f(o, "calls          %lld under way", (long long)js_int(s, "calls", 0));
+    if (js_int(s, "waiting", 0))
+        out_f(o, ", %lld of them wait for a limit",
+              (long long)js_int(s, "waiting", 0));
+    out_c(o, "\n");
     if (js_int(s, "log_dropped", 0))
         out_f(o, "log            %lld lines dropped\n",
               (long long)js_int(s, "log_dropped", 0));

@@ -99,6 +99,7 @@ struct cfg_listen {
 
 struct cfg_timeouts {
     int64_t connect_ms, first_ms, idle_ms, total_ms;
+    int64_t headers_ms; /* 0: first_ms holds */
 };
 
 /* Answers shared between identical requests; see manager/cache.h. */

@@ -258,8 +258,15 @@ static const struct cfg_key keys[] = {
      "What the module may allocate for one attempt."},
     {"provider.timeouts", "connect", KEY_DURATION, "10s", "seconds", NULL, 1,
      HRS(1), "Name lookup, TCP and TLS together."},
+    {"provider.timeouts", "headers", KEY_DURATION, "0s", "seconds", NULL, 0,
+     HRS(24),
+     "From the request to the head of the reply, which many send only with the "
+     "first token, and for an answer in one piece with its last; 0: no bound "
+     "of its own."},
     {"provider.timeouts", "first_token", KEY_DURATION, "2m", "seconds", NULL, 1,
-     HRS(24), "From the request to the first byte of the answer."},
+     HRS(24),
+     "From the request to the first event of a streamed answer, or the first "
+     "byte of one in one piece."},
     {"provider.timeouts", "idle", KEY_DURATION, "2m", "seconds", NULL, 1,
      HRS(24), "Between two pieces of the answer."},
     {"provider.timeouts", "total", KEY_DURATION, "15m", "seconds", NULL, 1,

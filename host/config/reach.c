@@ -11,6 +11,7 @@ static void read_timeouts(const struct section *outer, struct cfg_provider *p)
     struct section s = section_sub(outer, "timeouts");
     section_check_names(&s, NULL);
     p->timeouts.connect_ms = section_int(&s, "connect");
+    p->timeouts.headers_ms = section_int(&s, "headers");
     p->timeouts.first_ms = section_int(&s, "first_token");
     p->timeouts.idle_ms = section_int(&s, "idle");
     p->timeouts.total_ms = section_int(&s, "total");

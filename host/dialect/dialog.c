@@ -251,6 +251,7 @@ void dl_error_headers(struct dialog *x, const struct err *e)
     if (!x->n_headers)
         dl_add_header(x, "x-request-id", str_c(x->id));
     retry_header(x, e);
+    dl_add_header(x, "x-patchbay-error", str_c(err_class(e->kind)->name));
     if (err_class(e->kind)->status == 401)
         dl_add_header(x, "www-authenticate", STR("Bearer"));
 }

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "dialect/ops_int.h"
 #include "manager/health_tell.h"
+#include "manager/limits.h"
 #include "manager/op.h"
 #include "module/backend.h"
 
@@ -127,7 +128,7 @@ void ops_providers(struct dialog *x)
         found = true;
     }
     if (!x->rest.n)
-        buf_addc(&b, "]}");
+        buf_printf(&b, "],\"waiting\":%zu}", limits_waiting());
     dl_add_header(x, "x-request-id", str_c(x->id));
     if (found)
         dl_json(x, 200, buf_str(&b));

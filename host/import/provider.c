@@ -18,7 +18,7 @@
  *                                   models
  *   timeout (seconds, or "30s"), request_timeout, timeout_seconds; timeout_ms
  *                                   timeouts.total
- *   timeouts: {connect, first_token, idle, total}
+ *   timeouts: {connect, headers, first_token, idle, total}
  *   retry: {max_attempts, backoff_factor, backoff, max_backoff}
  *   max_attempts; max_retries, retry_attempts (one less)
  *                                   retry.max_attempts

@@ -248,6 +248,34 @@ static int64_t idle_ms(const attempt *a)
     return at_least(a->inst->cfg->timeouts.idle_ms, a->x.idle_ms);
 }
 
+static int64_t first_ms(const attempt *a)
+{
+    return at_least(a->inst->cfg->timeouts.first_ms, a->x.first_byte_ms);
+}
+
+int64_t at_reply_ms(const attempt *a)
+{
+    int64_t headers = a->inst->cfg->timeouts.headers_ms, first = first_ms(a);
+
+    return headers && headers < first ? headers : first;
+}
+
+/* Nothing of the answer has come yet. */
+static void on_silence(attempt *a)
+{
+    bool waits = a->codec && !a->has_head;
+    int64_t gone = clock_now(a->m->loop->clock) - a->asked;
+    int64_t most = waits ? at_reply_ms(a) : first_ms(a);
+
+    if (gone >= first_ms(a))
+        at_fail(a, ERR_FIRST_TIMEOUT,
+                "no answer within the first-token time-out");
+    else if (gone >= most)
+        at_fail(a, ERR_HEADERS_TIMEOUT, "no reply within the headers time-out");
+    else
+        timer_set(&a->timer, a->m->loop->clock, most - gone, at_on_timer, a);
+}
+
 /* The timer is not set anew for each piece: it looks when it fires. */
 void at_on_timer(void *arg)
 {
@@ -265,8 +293,7 @@ void at_on_timer(void *arg)
     } else if (a->paused) {
         timer_set(&a->timer, a->m->loop->clock, idle_ms(a), at_on_timer, a);
     } else if (!a->answered) {
-        at_fail(a, ERR_FIRST_TIMEOUT,
-                "no answer within the first-token time-out");
+        on_silence(a);
     } else if (quiet >= idle_ms(a) && at_refused(a)) {
         at_end_refused(a);
     } else if (quiet < idle_ms(a)) {

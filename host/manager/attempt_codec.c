@@ -495,10 +495,8 @@ void at_exchange_begin(attempt *a)
     else if (a->m->recorder)
         a->rec = recording_begin(a->m->recorder, a->inst->name, &a->req, &tr);
     a->answered = false;
-    a->heard = clock_now(a->m->loop->clock);
-    timer_set(&a->timer, a->m->loop->clock,
-              at_least(a->inst->cfg->timeouts.first_ms, a->x.first_byte_ms),
-              at_on_timer, a);
+    a->asked = a->heard = clock_now(a->m->loop->clock);
+    timer_set(&a->timer, a->m->loop->clock, at_reply_ms(a), at_on_timer, a);
     a->tx =
         tx_start(a->m->transport, a->use ? &at_where(a)->tx : &a->inst->cfg->tx,
                  &tr, &codec_tx_ops, a);

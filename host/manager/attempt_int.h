@@ -68,6 +68,7 @@ struct pbay_call {
     pbay_backend_spec spec;
 
     struct timer timer; /* first byte, then idle */
+    int64_t asked;      /* when the exchange began */
     int64_t heard;      /* when the upstream last said something */
     bool answered;      /* a record has come */
 };
@@ -87,6 +88,8 @@ void at_fail(attempt *a, int kind, const char *why);
 /* The provider has said something. */
 void at_heard(attempt *a);
 void at_on_timer(void *arg);
+/* How long it may take until the reply begins. */
+int64_t at_reply_ms(const attempt *a);
 
 /* Its place is taken: begin. */
 void at_begin(attempt *a);

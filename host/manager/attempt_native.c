@@ -125,7 +125,7 @@ void at_native_begin(attempt *a, const struct call_request *r)
         at_fail(a, ERR_INTERNAL, "out of memory");
         return;
     }
-    a->heard = clock_now(a->m->loop->clock);
+    a->asked = a->heard = clock_now(a->m->loop->clock);
     timer_set(&a->timer, a->m->loop->clock, a->inst->cfg->timeouts.first_ms,
               at_on_timer, a);
     a->in_worker = true;

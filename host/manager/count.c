@@ -9,6 +9,7 @@ bool count_may_estimate(const struct err *e)
     case ERR_CONNECT:
     case ERR_RESET:
     case ERR_CONNECT_TIMEOUT:
+    case ERR_HEADERS_TIMEOUT:
     case ERR_FIRST_TIMEOUT:
     case ERR_IDLE_TIMEOUT:
     case ERR_UNAVAILABLE:

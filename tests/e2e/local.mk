@@ -39,6 +39,7 @@ e2e_py = \
 	tests/e2e/health.py \
 	tests/e2e/hot_replace.py \
 	tests/e2e/limits.py \
+	tests/e2e/limits_race.py \
 	tests/e2e/llama_real.py \
 	tests/e2e/llamacpp_real.py \
 	tests/e2e/llamacpp_start.py \
@@ -52,6 +53,7 @@ e2e_py = \
 	tests/e2e/openai_sdk_python.py \
 	tests/e2e/operations.py \
 	tests/e2e/overflow.py \
+	tests/e2e/overload.py \
 	tests/e2e/prices.py \
 	tests/e2e/properties.py \
 	tests/e2e/provider_claude.py \
@@ -74,6 +76,7 @@ e2e_py = \
 	tests/e2e/strategies.py \
 	tests/e2e/structured.py \
 	tests/e2e/texts.py \
+	tests/e2e/timeouts.py \
 	tests/e2e/tokens.py \
 	tests/e2e/way_headers.py
 
@@ -91,8 +94,8 @@ TESTS += $(e2e_py)
 EXTRA_DIST += tests/e2e/ollama_real.py
 long_tests += tests/e2e/ollama_real.py
 long_tests += tests/e2e/backend.py tests/e2e/chaos.py \
-	tests/e2e/fault_wall_flapping.py tests/e2e/properties.py \
-	tests/e2e/soak.py
+	tests/e2e/fault_wall_flapping.py tests/e2e/overload.py \
+	tests/e2e/properties.py tests/e2e/soak.py
 EXTRA_DIST += $(e2e_py) \
 	tests/e2e/README.md \
 	tests/e2e/matrix/anthropic.mjs \

@@ -129,6 +129,8 @@ START_TEST(what_the_client_gets)
         {PBAY_E_OVERLOADED, 503, "server_error", "provider_overloaded",
          "overloaded_error"},
         {ERR_CONNECT, 502, "server_error", "provider_unreachable", "api_error"},
+        {ERR_HEADERS_TIMEOUT, 504, "server_error", "provider_timeout",
+         "timeout_error"},
         {ERR_FIRST_TIMEOUT, 504, "server_error", "provider_timeout",
          "timeout_error"},
         {ERR_TRUNCATED, 502, "server_error", "provider_truncated", "api_error"},
@@ -181,10 +183,11 @@ START_TEST(what_the_engine_does)
         ERR_CLIENT_AUTH, ERR_CLIENT_RIGHT,   ERR_NO_MODEL, ERR_NO_ROUTE,
         ERR_METHOD,      ERR_BODY_TOO_LARGE, ERR_BAD_BODY, ERR_KEY_LIMIT};
     static const int ill[] = {
-        PBAY_E_AUTH,       PBAY_E_PERMISSION, PBAY_E_QUOTA,
-        PBAY_E_OVERLOADED, PBAY_E_UPSTREAM,   PBAY_E_PROTOCOL,
-        ERR_CONNECT,       ERR_RESET,         ERR_CONNECT_TIMEOUT,
-        ERR_FIRST_TIMEOUT, ERR_IDLE_TIMEOUT,  ERR_TRUNCATED};
+        PBAY_E_AUTH,        PBAY_E_PERMISSION, PBAY_E_QUOTA,
+        PBAY_E_OVERLOADED,  PBAY_E_UPSTREAM,   PBAY_E_PROTOCOL,
+        ERR_CONNECT,        ERR_RESET,         ERR_CONNECT_TIMEOUT,
+        ERR_FIRST_TIMEOUT,  ERR_IDLE_TIMEOUT,  ERR_TRUNCATED,
+        ERR_HEADERS_TIMEOUT};
 
     for (const struct err_class *c = err_table(); c->kind; c++) {
         ck_assert_msg(c->pass_body == ONE_OF(c->kind, passes), "%s", c->name);

@@ -473,6 +473,31 @@ START_TEST(silence_hits_the_first_token_timeout)
 }
 END_TEST
 
+START_TEST(no_reply_hits_the_headers_timeout)
+{
+    providers[0].timeouts.headers_ms = 1500;
+    SCRIPT(URL_A, HANG);
+    ask("a/m", true);
+    run(1400);
+    ck_assert_str_eq(seen, "");
+    run(200);
+    ck_assert_str_eq(seen, "!headers_timeout");
+    ck_assert_uint_eq(transport_fake_cancelled(mgr.transport), 1);
+}
+END_TEST
+
+START_TEST(a_head_ends_the_headers_timeout)
+{
+    providers[0].timeouts.headers_ms = 1500;
+    SCRIPT(URL_A, HEAD(200), HANG);
+    ask("a/m", true);
+    run(4900);
+    ck_assert_str_eq(seen, "");
+    run(200);
+    ck_assert_str_eq(seen, "!first_token_timeout");
+}
+END_TEST
+
 START_TEST(stall_hits_the_idle_timeout)
 {
     SCRIPT(URL_A, HEAD(200), DATA("data: t:x\n\n"), WAIT(1900),
@@ -989,6 +1014,8 @@ int main(void)
         cut_after_the_end_mark_is_whole,
         slow_to_close_does_not_hold_the_answer_up,
         silence_hits_the_first_token_timeout,
+        no_reply_hits_the_headers_timeout,
+        a_head_ends_the_headers_timeout,
         stall_hits_the_idle_timeout,
         paused_client_does_not_time_out,
         deadline_covers_everything,

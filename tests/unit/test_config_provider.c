@@ -509,8 +509,9 @@ START_TEST(reach)
     fx_load_clean(
         "providers: { v: { type = \"openai\"; base_url = \"https://h\"; http2 "
         "= true; unix_socket = \"s.sock\"; max_reply = \"1M\"; max_record = "
-        "\"2M\"; call_memory = \"3M\";\n timeouts: { connect = 1; first_token "
-        "= \"2s\"; idle = \"3s\"; total = \"4s\"; };\n tls: { ca_file = "
+        "\"2M\"; call_memory = \"3M\";\n timeouts: { connect = 1; headers = "
+        "1.5; first_token = \"2s\"; idle = \"3s\"; total = \"4s\"; };\n tls: { "
+        "ca_file = "
         "\"ca.pem\"; client_certificate = \"me.pem\"; client_key = "
         "\"me.pem\"; };\n headers: { X-Title = \"a b\"; X-N = \"  c \"; }; "
         "}; };");
@@ -525,6 +526,7 @@ START_TEST(reach)
     ck_assert_uint_eq(p->call_memory, LIM_MIB(3));
     ck_assert_int_eq(p->timeouts.connect_ms, 1000);
     ck_assert_int_eq(p->tx.connect_ms, 1000);
+    ck_assert_int_eq(p->timeouts.headers_ms, 1500);
     ck_assert_int_eq(p->timeouts.first_ms, 2000);
     ck_assert_int_eq(p->timeouts.idle_ms, 3000);
     ck_assert_int_eq(p->timeouts.total_ms, 4000);
