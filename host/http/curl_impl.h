@@ -107,6 +107,7 @@ struct exchange {
     bool idempotent, tls;
     int attempts; /* connections curl has tried it on */
     bool resend_refused;
+    bool fresh; /* on a new connection */
     int64_t connect_ms, started;
     struct target target;
     char *block; /* headers (the key among them) and their list */

@@ -46,6 +46,7 @@ struct tx_request {
     const pbay_str *body;     /* borrowed until the exchange is over */
     size_t n_body;
     bool idempotent;          /* PBAY_X_IDEMPOTENT */
+    bool fresh;               /* on a new connection, not on a kept one */
     size_t max_head;          /* bound on the reply's headers */
 };
 

@@ -135,7 +135,8 @@ static void finish(struct exchange *x, CURLcode code)
     if (!x->end_kind) /* else a callback has found what is wrong */
         x->end_kind = end_describe(x, code, &x->end_why);
     curl_easy_getinfo(x->easy->curl, CURLINFO_NUM_CONNECTS, &connects);
-    x->reused = connects == 0 && x->attempts > 0;
+    /* curl tries another one only where a kept one was dead. */
+    x->reused = x->resend_refused || (connects == 0 && x->attempts > 0);
     release(x);
     x->state = X_OVER;
     x->has_end = true;
@@ -168,7 +169,8 @@ void exchange_launch(struct exchange *x)
     if (!rc && x->resolve)
         rc = curl_easy_setopt(c, CURLOPT_RESOLVE, x->resolve);
     if (!rc)
-        rc = want_fresh(x->easy, t->n_conns <= t->n_running);
+        rc = want_fresh(x->easy,
+                        x->fresh || t->n_conns <= t->n_running);
     if (rc) {
         exchange_fail(x, ERR_INTERNAL, why_f("out of memory"));
         return;
@@ -572,6 +574,7 @@ static struct tx *start(struct transport *tp, const struct tx_profile *p,
     x->ops = ops;
     x->arg = arg;
     x->idempotent = r->idempotent;
+    x->fresh = r->fresh;
     x->max_head = r->max_head ? r->max_head : LIM_REPLY_HEAD;
     x->connect_ms = p->connect_ms > 0 ? p->connect_ms : LIM_CONNECT_MS;
     x->started = clock_now(tp->loop->clock);

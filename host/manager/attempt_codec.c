@@ -390,6 +390,29 @@ void at_end_refused(attempt *a)
         fail_by_status(a);
 }
 
+/* A kept connection that was closed as the request came says nothing of the
+ * provider, who may close it when it likes: the request goes out once more, on a
+ * new one.  False: it may not, or was one already, or too many were. */
+static bool once_more(attempt *a, const struct tx_end *end)
+{
+    if (end->kind != ERR_RESET || !end->reused || a->fresh || a->req.step ||
+        !call_repeatable(a->ask) || !retry_elsewhere(&a->m->retry, false))
+        return false;
+    a->fresh = true;
+    at_codec_finish(a, PBAY_FAIL);
+    if (a->silent || a->ended)
+        return true;
+    if (at_gone_wrong(a))
+        return false;
+    log_line(LOG_DEBUG, "attempt",
+             "a kept connection was closed as the request came; on a new one",
+             log_str("id", a->req.id), log_cstr("provider", a->inst->name),
+             LOG_END);
+    memset(a->state, 0, a->codec->state_size);
+    at_exchange_begin(a);
+    return true;
+}
+
 static void tx_on_end(void *arg, const struct tx_end *end)
 {
     attempt *a = arg;
@@ -403,6 +426,8 @@ static void tx_on_end(void *arg, const struct tx_end *end)
         goto out;
     }
     if (end->kind == ERR_CONNECT && at_backend_again(a))
+        goto out;
+    if (once_more(a, end))
         goto out;
     if (end->kind != ERR_NONE && !a->saw_end) {
         at_codec_finish(a, PBAY_FAIL);
@@ -484,6 +509,7 @@ void at_exchange_begin(attempt *a)
         at_fail(a, ERR_INTERNAL, why);
         return;
     }
+    tr.fresh = a->fresh;
     if (log_on(LOG_DEBUG))
         log_line(LOG_DEBUG, "attempt", "exchange", log_str("id", a->req.id),
                  log_cstr("provider", a->inst->name),

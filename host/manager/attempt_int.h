@@ -45,6 +45,7 @@ struct pbay_call {
     struct tx *tx;
     struct framing framing;
     bool framed, saw_end, broken, has_head, reply_pass;
+    bool fresh;     /* once more, on a new connection */
     bool no_memory; /* a callback said so */
     unsigned stops;
     uint64_t records; /* that have come */

@@ -120,6 +120,9 @@ struct call_request {
 bool call_request_copy(struct call_request *to, const struct call_request *from,
                        struct arena *a);
 
+/* May it arrive twice?  Nothing that a provider makes or changes is made twice. */
+bool call_repeatable(const struct call_request *r);
+
 /* How the answer begins. */
 struct call_head {
     bool pass;              /* bytes() follows, else event() */

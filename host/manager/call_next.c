@@ -91,13 +91,6 @@ static void make_room(struct call *c)
     }
 }
 
-/* Nothing that a provider makes or changes is made twice. */
-static bool repeatable(const struct call_request *r)
-{
-    return r->op != PBAY_OP_RAW || str_is(r->method, "GET") ||
-           str_is(r->method, "HEAD");
-}
-
 /* The same target once more: in how many milliseconds, or -1. */
 static int64_t again_after(struct call *c, const struct err *e)
 {
@@ -106,7 +99,7 @@ static int64_t again_after(struct call *c, const struct err *e)
     struct retry_ask q = {.cfg = &t->instance->cfg->retry,
                           .e = e,
                           .attempts = c->tries,
-                          .safe = repeatable(&c->req),
+                          .safe = call_repeatable(&c->req),
                           .left_ms = -1};
 
     if (ca_known(c) || c->cancelled || c->at + 1 < c->plan.n ||

@@ -29,6 +29,12 @@ static bool dup_headers(struct arena *a, struct call_request *r)
     return ok;
 }
 
+bool call_repeatable(const struct call_request *r)
+{
+    return r->op != PBAY_OP_RAW || str_is(r->method, "GET") ||
+           str_is(r->method, "HEAD");
+}
+
 bool call_request_copy(struct call_request *to, const struct call_request *from,
                        struct arena *a)
 {

@@ -3,6 +3,7 @@
 client API: one kept from an earlier request whose other end is gone, one that
 the provider closes as the next request comes, one that nobody accepts.  What
 the client saw, and what arrived at the providers."""
+import hashlib
 import itertools
 import json
 import socket
@@ -10,7 +11,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from fault_wall import CLIENTS, KEY, SHORT, WIRES, OpenAI, answer, hang, name_of, rst
+from fault_wall import (CLIENTS, KEY, SHORT, WIRES, OpenAI, OpenAIClient,
+                        answer, hang, name_of, rst)
 from harness import Host, Upstream, main, send_json
 
 
@@ -110,11 +112,39 @@ def test_the_other_end_is_gone():
         each(wire, hang, until_gone)
 
 
+def until_closed(c, ask):
+    for _ in range(8):
+        assert ask() == ("Hello", "1")
+        if 2 in c.up.counts():
+            break
+    counts = c.up.counts()
+    # The request that met it went out once more, on a connection of its own.
+    assert counts.count(2) == 1 and set(counts) == {1, 2}, counts
+    assert not c.behind, counts
+
+
 def test_closed_as_the_request_comes():
-    """What the host cannot tell from a provider that broke off: the next target
-    answers, and nothing arrives twice behind its back."""
+    """A provider may close a kept connection when it likes.  That is no failure
+    of it, and nobody notices."""
     for wire in WIRES:
-        each(wire, rst, until_gone)
+        each(wire, rst, until_closed)
+
+
+def test_uploads_do_not_go_out_twice():
+    """Through the raw door, where the host cannot know what is made by them."""
+    up = First(OpenAI, rst)
+    key = ('keys = ( { name = "k"; rights = [ "raw" ]; sha256 = "%s"; } );'
+           % hashlib.sha256(b"k").hexdigest())
+    with up, Host(server="loops = 1;", top=key, providers=(
+            'up: { type = "openai"; base_url = "%s/v1"; api_key = "%s"; };'
+            % (up.url, KEY))) as host:
+        got = []
+        while 2 not in up.counts() and len(got) < 8:
+            got.append(host.post(
+                "/raw/up/v1/chat/completions", OpenAIClient.body("m", False),
+                {"Authorization": "Bearer k"})[0])
+        assert got[-1] == 502 and set(got[:-1]) == {200}, got
+        assert sum(up.counts()) == len(got), (up.counts(), got)
 
 
 class Deaf:

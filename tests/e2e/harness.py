@@ -233,10 +233,11 @@ def read_all(s):
 # --- scripted upstreams -----------------------------------------------------
 
 class Request:
-    """What an upstream got."""
+    """What an upstream got.  kept: on a connection that has had another."""
     def __init__(self, method, path, headers, body):
         self.method, self.path = method, path
         self.headers, self.body = headers, body
+        self.kept = False
 
     @property
     def json(self):
@@ -300,11 +301,13 @@ class Upstream:
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         f = conn.makefile("rb")
         self.open += 1
+        kept = False
         try:
             while True:
                 req = read_request(f)
                 if req is None:
                     return
+                req.kept, kept = kept, True
                 self.requests.append(req)
                 if self.answer(req, conn) is False:
                     return

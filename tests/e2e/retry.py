@@ -21,7 +21,8 @@ class Failing(Upstream):
 
     def reply(self, req, conn):
         if req.method == "GET":
-            return send_json(conn, 404, {"error": {"message": "none"}})
+            send_json(conn, 404, {"error": {"message": "none"}})
+            return False  # no kept connection: one that dies is another matter
         self.times.append(time.monotonic())
         if self.left:
             self.left -= 1

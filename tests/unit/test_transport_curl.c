@@ -384,8 +384,29 @@ START_TEST(dead_in_use)
         ck_assert_int_eq(c.kind, ERR_RESET);
         ck_assert_ptr_nonnull(strstr(c.why, "without a reply"));
         ck_assert_int_eq(atomic_load(&up.requests), 2);
+        ck_assert(c.reused);
     }
     call_done(&c);
+}
+END_TEST
+
+/* A connection of its own is asked for, though one is kept. */
+START_TEST(on_a_new_connection)
+{
+    struct call c;
+
+    upstream_start(&up, serve_ok, NULL, NULL, NULL);
+    for (int i = 0; i < 4; i++) {
+        struct tx_request r = {
+            .method = STR("POST"), .url = str_c(up.url), .fresh = i & 1};
+        call_init(&c);
+        call_start(&c, &r);
+        call_wait(&c);
+        ck_assert_int_eq(c.kind, ERR_NONE);
+        ck_assert_int_eq(c.reused, i == 2);
+        call_done(&c);
+    }
+    ck_assert_int_eq(atomic_load(&up.conns), 3);
 }
 END_TEST
 
@@ -1138,6 +1159,7 @@ int main(void)
     tcase_add_test(tc, dead_while_idle);
     tcase_add_test(tc, dead_and_quiet);
     tcase_add_loop_test(tc, dead_in_use, 0, 4);
+    tcase_add_test(tc, on_a_new_connection);
     tcase_add_test(tc, many_at_once);
     tcase_add_test(tc, unix_socket);
     tc = tests(s, "connect", no_server);
