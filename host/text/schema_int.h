@@ -66,7 +66,7 @@ struct schema {
 
 /* Of all patterns, and of all references by $anchor: what an event loop can do
  * meanwhile. */
-#define SCHEMA_REGEX_WORK  50000
+#define SCHEMA_REGEX_WORK  100000
 #define SCHEMA_ANCHOR_WORK 2000000
 
 /* A schema while it is made. */

@@ -192,6 +192,9 @@ pbay_rc disk_show(const struct disk *d, const struct launch *launch,
     if (!id.n)
         id = pbay_text(d->host, call,
                        pbay_json_find(req->members, req->n_members, "model"));
+    if (id.n && memchr(id.p, '\0', id.n))
+        return pbay_fail(d->host, call, PBAY_E_NOT_FOUND, "model",
+                         "no model has such a name");
     snprintf(name, sizeof name, "%.*s", (int)(id.n < 599 ? id.n : 599),
              id.n ? id.p : "");
     if (files_find(d->dir, name, &to, err, sizeof err) < 0)

@@ -128,6 +128,19 @@ def test_projector_shards_and_embeddings():
         assert one(h, name)["memory"] == 2 * size(MODELS + "/plain.gguf")
 
 
+def test_names_that_are_none():
+    """Out of the directory, hidden, cut off by a NUL, what is no model."""
+    with start() as h:
+        assert h.post("/api/show", {"model": "p/plain"})[0] == 200
+        for name in ("../m/plain", "..", ".", "plain/", "plain.gguf",
+                     "plain\0x", "x" * 600):
+            for path, body in (("/v1/chat/completions", chat("p/" + name)),
+                               ("/api/show", {"model": "p/" + name})):
+                status, _, answer = h.post(path, body)
+                assert status in (400, 404), (path, name, answer)
+        assert one(h, "plain")["state"] == "none"
+
+
 def test_memory_is_bounded():
     with start('memory = "300M"; model_config = ( { model = "other"; '
                'memory = "900M"; }, { model = "held"; memory = "2G"; } );',
