@@ -26,7 +26,11 @@
  *                 cost_nano (USD), unpriced (answers without a known cost)}], backends:[{provider,name,
  *                 state:"waiting"|"starting"|"ready"|"stopping"|"stopped"|
  *                 "failed",pid,port,calls,waiting,starts,failures,memory,
- *                 for_ms,expires_ms,retry_ms,line,reason}], log_dropped}
+ *                 for_ms,expires_ms,retry_ms,line,reason}],
+ *                 targets:[{provider,model,state,failures,failed,of,for_ms,last}],
+ *                 rate_limits:[{provider,model,"requests"?:{limit?,left,reset_ms},
+ *                 "tokens"?,"input_tokens"?,"output_tokens"?}], cache:{..},
+ *                 log_dropped}
  *   plugins   -> {modules:[{id,version,license,abi,kind,path,state,reason,
  *                 generation,aliases,calls,time_us,max_us,slow}]}
  *   providers -> {providers:[{name,type,module,base_url,local,state:"ready"|
@@ -38,8 +42,11 @@
  *                 state}: nothing new goes there (what is under way ends in
  *                 peace); nor is it looked after; all of it again
  *   route.explain {model?, op?, task?, input_tokens?, body?, key?, headers?} -> {model,reason,route?,targets:[{place,
- *                 provider,model,state:"ready"|"cooling"|"open"|"held",for_ms,active}],
- *                 left_out:[{target,why}]}: who would be asked
+ *                 provider,model,state:"ready"|"low"|"cooling"|"open"|"held",for_ms,active,
+ *                 window,prompt_tokens?,rate_limits:{"requests"?:{limit?,left,
+ *                 reset_ms},..},low?:{of,left,limit,needed,enough_ms}}],
+ *                 left_out:[{target,why}],overflow?:{next:[..],left_out:[..]}}:
+ *                 who would be asked; overflow: if the prompt does not fit
  *   route.results {route?, reset?} -> as GET /v1/routes/results has it; with
  *                 reset they are forgotten after that
  *   models    {provider?, refresh?, search?, free?, sort?, capability?:"a,b"}

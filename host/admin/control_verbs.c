@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "manager/allowance.h"
 #include "manager/health_tell.h"
 #include "manager/limits.h"
 #include "manager/op.h"
@@ -149,6 +150,18 @@ static void put_target(void *arg, const struct health_state *s)
     p->sep = ",";
 }
 
+/* What is left of the providers' rate limits. */
+static void put_left(struct buf *b, const struct host *h)
+{
+    int64_t now = clock_now(h->control_seat->loop->clock);
+
+    buf_addc(b, "],\"rate_limits\":[");
+    for (size_t i = 0; i < h->snapshot->n; i++)
+        allowance_put_all(b, h->snapshot->instances[i]->left,
+                          h->snapshot->instances[i]->name,
+                          buf_str(b).p[b->n - 1] == '[', now);
+}
+
 static void do_status(struct ctl_conn *c, struct json_object *args)
 {
     struct host *h = c->host;
@@ -179,6 +192,7 @@ static void do_status(struct ctl_conn *c, struct json_object *args)
     ctl_put_backends(&b, h);
     buf_addc(&b, "\"targets\":[");
     health_each(h->health, clock_now(p.clock), put_target, &p);
+    put_left(&b, h);
     put_shared(&b, h);
     buf_printf(&b, ",\"log_dropped\":%llu}", (unsigned long long)log_dropped());
     answer(c, &b);
@@ -413,6 +427,7 @@ static void do_provider_reset(struct ctl_conn *c, struct json_object *args)
         return;
     health_reset(c->host->health, name,
                  clock_now(c->host->control_seat->loop->clock));
+    allowance_forget(snapshot_find(c->host->snapshot, str_c(name))->left);
     backends_forgive(c->host->backends, name);
     buf_init(&b, RESULT_MAX);
     buf_addc(&b, "{\"reset\":");

@@ -156,6 +156,31 @@ static void print_small(struct out *o, struct json_object *all)
     }
 }
 
+/* Targets of whose rate limits too little is left. */
+static void print_low(struct out *o, struct json_object *all)
+{
+    size_t n = all ? json_object_array_length(all) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i);
+        struct json_object *low = js_typed(p, "low", json_type_object);
+        if (!low)
+            continue;
+        out_textc(o, js_cstr(p, "provider", "?"));
+        out_c(o, "/");
+        out_textc(o, js_cstr(p, "model", ""));
+        out_f(o, " is spared for %lld ms: %lld",
+              (long long)js_int(p, "for_ms", 0),
+              (long long)js_int(low, "left", 0));
+        if (js_int(low, "limit", -1) >= 0)
+            out_f(o, " of %lld", (long long)js_int(low, "limit", 0));
+        out_c(o, " ");
+        out_textc(o, js_cstr(low, "of", "?"));
+        out_f(o, " were left, %lld are needed\n",
+              (long long)js_int(low, "needed", 0));
+    }
+}
+
 static void print_left_out(struct out *o, struct json_object *all,
                            const char *when)
 {
@@ -295,6 +320,7 @@ static void print_explained(struct out *o, struct json_object *r)
                   js_cstr(r, "measured", NULL));
     print_lacks(o, js_typed(r, "targets", json_type_array));
     print_small(o, js_typed(r, "targets", json_type_array));
+    print_low(o, js_typed(r, "targets", json_type_array));
     print_left_out(o, js_typed(r, "left_out", json_type_array), "left out: ");
     print_overflow(o, js_typed(r, "overflow", json_type_object));
 }

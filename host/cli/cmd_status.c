@@ -12,7 +12,8 @@
 static const char help[] =
     "Show how the running host is: where it listens, what is under way, and "
     "for each\nprovider how many calls it has had and how they ended. Targets "
-    "that have failed\nfollow: how they are, and the last changes of that.\n\n";
+    "that have failed\nfollow: how they are, and the last changes of that; then\nwhat is left of "
+    "providers' rate limits.\n\n";
 
 static void print_host(struct out *o, struct json_object *version,
                        struct json_object *s)
@@ -174,6 +175,42 @@ static void print_targets(struct out *o, struct json_object *all)
     out_table_print(o, &t);
 }
 
+/* What providers say is left of their rate limits. */
+static void print_left(struct out *o, struct json_object *all)
+{
+    static const char *const heads[] = {"rate limits", "of", "left", "limit",
+                                        "reset in ms"};
+    static const char *const kinds[] = {"requests", "tokens", "input_tokens",
+                                        "output_tokens"};
+    size_t n = all ? json_object_array_length(all) : 0;
+    struct out_table t;
+    char name[700];
+
+    if (!n)
+        return;
+    out_table_init(&t, 5);
+    for (size_t i = 0; i < 5; i++)
+        out_cell(&t, heads[i]);
+    for (size_t i = 0; i < n * 4; i++) {
+        struct json_object *p = json_object_array_get_idx(all, i / 4);
+        struct json_object *k = js_typed(p, kinds[i % 4], json_type_object);
+        if (!k)
+            continue;
+        snprintf(name, sizeof(name), "%s/%s", js_cstr(p, "provider", "?"),
+                 js_cstr(p, "model", ""));
+        out_cell(&t, name);
+        out_cell(&t, kinds[i % 4]);
+        number(&t, k, "left");
+        if (js_get(k, "limit"))
+            number(&t, k, "limit");
+        else
+            out_cell(&t, "?");
+        number(&t, k, "reset_ms");
+    }
+    out_c(o, "\n");
+    out_table_print(o, &t);
+}
+
 /* What is said of one beside its numbers. */
 static const char *told(struct json_object *p, char *to, size_t room)
 {
@@ -252,6 +289,7 @@ static int run(struct cli *cli, int argc, char **argv)
         print_backends(&cli->out, js_typed(s, "backends", json_type_array));
         print_targets(&cli->out, js_typed(s, "targets", json_type_array));
         print_changes(&cli->out, js_typed(s, "targets", json_type_array));
+        print_left(&cli->out, js_typed(s, "rate_limits", json_type_array));
     }
     json_object_put(version);
     return status;

@@ -253,6 +253,7 @@ struct cfg_provider {
     struct cfg_retry retry;
     struct cfg_limits limits, model_limits; /* its own; each model's */
     struct cfg_embeddings embeddings;
+    bool rate_headers; /* what they say is left is heeded */
     int64_t check_ms; /* how often it is looked after; 0: never */
     size_t max_reply, max_record, call_memory;
     /* What it costs: rows of its section; else its list's; else, NULL, the

@@ -235,6 +235,9 @@ static const struct cfg_key keys[] = {
     {"provider", "context_windows", KEY_STRINGS, NULL, "model and tokens", NULL,
      0, 0,
      "How much its models hold, before what anybody else says: \"qwen3* 8192\"."},
+    {"provider", "rate_headers", KEY_BOOL, "true", NULL, NULL, 0, 0,
+     "Avoid its models while its replies say that too little is left of their "
+     "rate limits."},
     {"provider", "prices_of", KEY_STRING, NULL, "vendor", NULL, 0, 0,
      "Whose prices of the price list are its; without it, those of the vendor "
      "that base_url leads to; \"none\": nobody's."},

@@ -216,6 +216,7 @@ static void read_headers(const struct section *outer, struct cfg_provider *p)
 void provider_reach(const struct section *s, struct cfg_provider *p)
 {
     p->tx.http2 = section_bool(s, "http2");
+    p->rate_headers = section_bool(s, "rate_headers");
     p->tx.unix_socket = section_path(s, "unix_socket");
     read_timeouts(s, p);
     read_retry(s, p);

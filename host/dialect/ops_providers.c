@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "dialect/ops_int.h"
+#include "manager/allowance.h"
 #include "manager/health_tell.h"
 #include "manager/limits.h"
 #include "manager/op.h"
@@ -73,6 +74,16 @@ static void put_targets(struct dialog *x, struct buf *b, const char *provider)
     buf_addc(b, "]");
 }
 
+/* What it says is left of our rate limits there. */
+static void put_left(struct dialog *x, struct buf *b, const struct instance *in)
+{
+    buf_addc(b, ",\"rate_limits\":[");
+    if (in)
+        allowance_put_all(b, in->left, in->name, true,
+                          clock_now(x->d->manager->loop->clock));
+    buf_addc(b, "]");
+}
+
 static void put_provider(struct dialog *x, struct buf *b, struct health *h,
                          const struct snapshot *s, const struct cfg_provider *p)
 {
@@ -100,6 +111,8 @@ static void put_provider(struct dialog *x, struct buf *b, struct health *h,
     put_checks(b, h, p->name);
     if (x->rest.n) /* it alone */
         put_targets(x, b, p->name);
+    if (x->rights & (RIGHT_REPORTS | RIGHT_ADMIN))
+        put_left(x, b, in);
     buf_addc(b, ",\"operations\":[");
     for (int op = PBAY_OP_CHAT; in && op_name(op)[0]; op++)
         if (in->ops & PBAY_OP_BIT(op)) {
@@ -199,6 +212,7 @@ void ops_reset(struct dialog *x)
         return;
     if (m->health)
         health_reset(m->health, in->name, clock_now(m->loop->clock));
+    allowance_forget(in->left);
     if (m->backends)
         backends_forgive(m->backends, in->name);
     reply_state(x, in, "what was held against a provider is forgotten");

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "manager/allowance.h"
 #include "manager/attempt_int.h"
 #include "manager/bare.h"
+#include "manager/call_plan.h"
 #include "manager/exchange.h"
 #include <patchbay/json.h>
 
@@ -147,6 +149,10 @@ pbay_rc at_event(attempt *a, const pbay_event *raw)
             return PBAY_NOMEM;
         err_from_event(a->err, ev.error);
         return PBAY_OK;
+    case PBAY_EV_LIMITS:
+        allowance_learn(a->inst->left, a->req.model, ev.json, a->began,
+                        clock_now(a->m->loop->clock));
+        return PBAY_OK;
     case PBAY_EV_USAGE:
         if (!ev.usage)
             return PBAY_OK;
@@ -220,6 +226,9 @@ void at_over(attempt *a, const struct err *e)
     if (a->ended)
         return;
     dismiss(a, e ? err_class(e->kind)->name : "ok");
+    if (e && e == a->err)
+        allowance_return(a->inst->left, a->req.model,
+                         clock_now(a->m->loop->clock), e->retry_after_ms);
     if (!a->silent)
         a->ops->end(a->arg, e);
 }
@@ -354,6 +363,8 @@ static void want_always(attempt *a, uint32_t want)
 {
     a->req.want = want | PBAY_WANT(PBAY_EV_USAGE) | PBAY_WANT(PBAY_EV_ERROR) |
                   PBAY_WANT(PBAY_EV_STOP) | PBAY_WANT(PBAY_EV_CONTENT);
+    if (CALL_MEASURED & PBAY_OP_BIT(a->req.op))
+        a->req.want |= PBAY_WANT(PBAY_EV_LIMITS);
 }
 
 static int fill_request(attempt *a, const struct target *t,
@@ -410,6 +421,8 @@ int at_unpass(attempt *a)
 
 void at_begin(attempt *a)
 {
+    if (CALL_MEASURED & PBAY_OP_BIT(a->ask->op))
+        a->began = allowance_begin(a->inst->left, a->req.model);
     if (a->codec) {
         a->state = arena_alloc(&a->arena, a->codec->state_size);
         if (!a->state)

@@ -13,7 +13,7 @@ typedef struct pbay_call attempt;
 struct attempt_ops {
     /* The reply's head, when it is 2xx.  Native: not called. */
     void (*head)(void *arg);
-    /* An event, borrowed. */
+    /* An event, borrowed; what is left of rate limits is not among them. */
     void (*event)(void *arg, const pbay_event *ev);
     /* Pass-through: a run of whole records. */
     void (*bytes)(void *arg, pbay_str raw);

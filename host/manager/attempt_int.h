@@ -34,6 +34,7 @@ struct pbay_call {
     const struct call_request *ask;
     struct ticket *ticket; /* NULL: no limit concerns it */
     int64_t used;          /* tokens, as far as it said; -1: it did not */
+    uint64_t began;        /* as its target's allowance counts */
 
     /* codec */
     const pbay_codec *codec;

@@ -101,11 +101,13 @@ void ca_finish(struct call *c, const struct err *e)
     timer_stop(&c->patience);
     timer_stop(&c->backoff);
     c->report.total_ms = ca_elapsed(c);
-    account_bump(e ? &st->failed : &st->ok, 1);
-    account_bump(&st->active, (uint64_t)-1);
-    rescue_fill(c->rescue, &c->report.usage);
-    ca_count_usage(c);
-    ca_count_route(c, !e);
+    if (c->report.attempts) { /* else it has waited for the first one */
+        account_bump(e ? &st->failed : &st->ok, 1);
+        account_bump(&st->active, (uint64_t)-1);
+        rescue_fill(c->rescue, &c->report.usage);
+        ca_count_usage(c);
+        ca_count_route(c, !e);
+    }
     if (!e)
         ca_count_pace(c);
     total(c);
@@ -146,7 +148,7 @@ out:
 static void on_deadline(void *arg)
 {
     struct call *c = arg;
-    bool waits = timer_running(&c->backoff);
+    const struct target *t = &c->plan.targets[c->at];
     struct err e;
 
     ca_enter(c);
@@ -154,15 +156,23 @@ static void on_deadline(void *arg)
         err_clear(&e);
         err_set(&e, ERR_DEADLINE,
                 "the request took longer than its total time-out; %s/%.*s %s",
-                c->report.provider, STR_ARG(str_head(c->report.model, 80)),
-                waits        ? "was to be asked again"
-                : c->content ? "was answering"
-                             : "had not answered");
-        ca_tell(c, &e);
+                t->instance->name, STR_ARG(str_head(t->model, 80)),
+                !c->report.attempts          ? "was awaited"
+                : timer_running(&c->backoff) ? "was to be asked again"
+                : c->content                 ? "was answering"
+                                             : "had not answered");
+        if (c->report.attempts)
+            ca_tell(c, &e);
         tried_before(&c->tried, &e);
         ca_finish(c, &e);
     }
     ca_leave(c);
+}
+
+/* The first target may be asked now. */
+static void on_wait(void *arg)
+{
+    ca_try(arg);
 }
 
 /* The first attempt failed before call_start() returned. */
@@ -266,6 +276,10 @@ struct call *call_start(struct manager *m, const struct call_request *r,
     /* A pull may take hours: its idle time-out holds. */
     if (r->op != PBAY_OP_PULL || r->deadline_ms)
         timer_set(&c->deadline, m->loop->clock, deadline_of(c), on_deadline, c);
+    if (c->plan.wait_ms > 0) {
+        timer_set(&c->backoff, m->loop->clock, c->plan.wait_ms, on_wait, c);
+        return c;
+    }
     c->starting = true;
     ca_try(c);
     c->starting = false;

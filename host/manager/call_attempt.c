@@ -89,8 +89,6 @@ static void on_event(void *arg, const pbay_event *ev)
     case PBAY_EV_WARNING:
         ca_take_warning(c, ev);
         break;
-    case PBAY_EV_LIMITS:
-        break;
     default:
         switch (c->rescue ? rescue_event(c->rescue, &ev, &shown)
                           : RESCUE_SHOW) {

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/str.h"
+#include "manager/allowance.h"
 #include "manager/debug.h"
 #include "manager/health.h"
 #include "manager/room.h"
@@ -50,14 +52,10 @@ static void tell(struct manager *m, const struct call_request *r,
 }
 
 static int targets(struct manager *m, const struct call_request *r,
-                   struct arena *a, struct plan *out, struct err *e)
+                   struct want *want, struct arena *a, struct plan *out,
+                   struct err *e)
 {
     struct instance *inst;
-    struct want want = {.op = r->op,
-                        .canonical = !r->translate,
-                        .body = r->body,
-                        .members = r->members,
-                        .n_members = r->n_members};
     struct way way = {r->key_name, r->header, r->header_arg};
     struct ask q = {.op = r->op,
                     .way = &way,
@@ -69,13 +67,13 @@ static int targets(struct manager *m, const struct call_request *r,
                     .no_choice = r->no_choice,
                     .turn = m->turn++,
                     .task = r->task,
-                    .want = &want,
+                    .want = want,
                     .clock = m->loop->clock};
 
     if (!r->instance) {
         if (plan_ask(m->current, m->models, &q, a, out, e) < 0)
             return -1;
-        room_order(out, m->models, &want);
+        room_order(out, m->models, want);
         tell(m, r, &q, out);
         return 0;
     }
@@ -160,18 +158,17 @@ static void take_turns(const struct manager *m, struct target *t, size_t n)
 /* Targets that may be tried first, the others behind them: should all of the
  * former fail, one that is thought to may still do.  When every one of them has
  * said when to come back, nobody is asked sooner: -1 and *e. */
-static int by_health(const struct manager *m, const struct call_request *r,
-                     struct plan *p, struct err *e)
+static int by_health(const struct manager *m, struct plan *p, size_t *n_good,
+                     struct err *e)
 {
     const char *held = NULL;
     struct target later[PLAN_MAX];
     size_t good = 0, bad = 0, cooling = 0;
     int64_t now = clock_now(m->loop->clock), until = 0, soonest = INT64_MAX;
 
+    *n_good = p->n;
     if (!m->health)
         return 0;
-    if (!(CALL_MEASURED & PBAY_OP_BIT(r->op)))
-        return by_holds(m, r, p, e);
     for (size_t i = 0; i < p->n; i++) {
         struct target t = p->targets[i];
         enum health_say say =
@@ -194,6 +191,7 @@ static int by_health(const struct manager *m, const struct call_request *r,
         take_turns(m, later, bad);
     memcpy(&p->targets[good], later, bad * sizeof(*later));
     p->n = good + bad;
+    *n_good = good;
     if (!p->n) {
         tell_held(held, e);
         return -1;
@@ -208,11 +206,76 @@ static int by_health(const struct manager *m, const struct call_request *r,
     return -1;
 }
 
+static void tell_spared(const struct call_request *r, const struct target *t,
+                        const struct allowance_low *low, int64_t now)
+{
+    if (log_on(LOG_DEBUG))
+        log_line(LOG_DEBUG, "call", "little is left of a target's rate limits",
+                 log_str("id", r->id), log_cstr("provider", t->instance->name),
+                 log_str("model", t->model), log_cstr("of", low->what),
+                 log_int("left", low->left), log_int("needed", low->need),
+                 log_int("for_ms", low->until_ms - now), LOG_END);
+}
+
+/* Is it worth while to wait so long before anybody is asked? */
+static bool worth(const struct manager *m, const struct call_request *r,
+                  int64_t ms)
+{
+    return ms > 0 && ms <= m->current->cfg->queue_ms &&
+           (r->deadline_ms <= 0 || ms < r->deadline_ms);
+}
+
+/* Of the first n those of whose rate limits too little is left come behind the
+ * others.  If that is so of all of them the first one is asked when there will be
+ * enough, if that is soon; else now: it knows best. */
+static void by_allowance(const struct manager *m, const struct call_request *r,
+                         struct want *want, struct plan *p, size_t n)
+{
+    struct target spared[PLAN_MAX];
+    struct allowance_low low;
+    size_t good = 0, bad = 0, soonest = 0;
+    int64_t now = clock_now(m->loop->clock), enough = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct target t = p->targets[i];
+        if (!t.instance->cfg->rate_headers ||
+            !allowance_look(t.instance->left, t.model, want, now, &low)) {
+            p->targets[good++] = t;
+            continue;
+        }
+        tell_spared(r, &t, &low, now);
+        if (!bad || low.enough_ms < enough) {
+            soonest = bad;
+            enough = low.enough_ms;
+        }
+        spared[bad++] = t;
+    }
+    memcpy(&p->targets[good], spared, bad * sizeof(*spared));
+    if (good || !bad)
+        return;
+    memmove(&p->targets[1], p->targets, soonest * sizeof(*spared));
+    p->targets[0] = spared[soonest];
+    p->wait_ms = worth(m, r, enough - now) ? enough - now : 0;
+}
+
 int call_plan(struct manager *m, const struct call_request *r, struct arena *a,
               struct plan *out, struct err *e)
 {
-    if (targets(m, r, a, out, e) < 0)
+    struct want want = {.op = r->op,
+                        .canonical = !r->translate,
+                        .body = r->body,
+                        .members = r->members,
+                        .n_members = r->n_members};
+    size_t good;
+
+    if (targets(m, r, &want, a, out, e) < 0)
         return -1;
-    return r->instance ? by_hold(m, r, out->targets[0].instance->name, e)
-                       : by_health(m, r, out, e);
+    if (r->instance)
+        return by_hold(m, r, out->targets[0].instance->name, e);
+    if (!(CALL_MEASURED & PBAY_OP_BIT(r->op)))
+        return m->health ? by_holds(m, r, out, e) : 0;
+    if (by_health(m, out, &good, e) < 0)
+        return -1;
+    by_allowance(m, r, &want, out, good);
+    return 0;
 }

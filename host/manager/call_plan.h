@@ -18,8 +18,8 @@ pbay_str call_models(const struct call_request *r);
 /* Is there room for one more?  0, or -1 and *e. */
 int call_admit(const struct manager *m, struct err *e);
 /* The targets of a request in the order in which they are to be tried: the
- * route's, with those behind the others that are thought to fail or to be too
- * small for the prompt.  0, or -1 and
+ * route's, with those behind the others that are thought to fail, to be too
+ * small for the prompt or to have too little left of their rate limits.  0, or -1 and
  * *e. */
 int call_plan(struct manager *m, const struct call_request *r, struct arena *a,
               struct plan *out, struct err *e);

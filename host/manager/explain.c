@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "manager/allowance.h"
 #include "manager/suit.h"
 #include "manager/when.h"
 
@@ -54,27 +55,72 @@ void explain_head(struct buf *b, const struct explain *x)
 
 /* --- targets ------------------------------------------------------------- */
 
-static enum health_say look(const struct explain *x, const struct target *t,
-                            int64_t *until)
+/* How one is just now: who is to be asked first, by its lowest. */
+enum { NOW, SPARED, AVOIDED, RANKS };
+struct stand {
+    int rank;
+    const char *word;
+    int64_t for_ms;
+    struct allowance_low low; /* where it is SPARED */
+};
+
+static struct stand stand_of(const struct explain *x, const struct target *t)
 {
-    *until = x->now_ms;
-    return x->health ? health_look(x->health, t->instance->name, t->model,
-                                   x->now_ms, until)
-                     : HEALTH_GO;
+    static const char *const words[] = {[HEALTH_GO] = "ready",
+                                        [HEALTH_COOLING] = "cooling",
+                                        [HEALTH_OPEN] = "open",
+                                        [HEALTH_HELD] = "held"};
+    int64_t until = x->now_ms;
+    enum health_say say =
+        x->health ? health_look(x->health, t->instance->name, t->model,
+                                x->now_ms, &until)
+                  : HEALTH_GO;
+    struct stand s = {.rank = say == HEALTH_GO ? NOW : AVOIDED,
+                      .word = words[say]};
+
+    if (say == HEALTH_GO && t->instance->cfg->rate_headers &&
+        allowance_look(t->instance->left, t->model, x->ask->want, x->now_ms,
+                       &s.low)) {
+        s.rank = SPARED;
+        s.word = "low";
+        until = s.low.until_ms;
+    }
+    s.for_ms = until > x->now_ms ? until - x->now_ms : 0;
+    return s;
 }
 
 size_t explain_order(const struct explain *x, size_t order[PLAN_MAX])
 {
+    int ranks[PLAN_MAX];
     size_t n = 0;
-    int64_t until;
 
-    for (int round = 0; round < 2; round++)
-        for (size_t i = 0; i < x->plan->n; i++) {
-            bool go = look(x, &x->plan->targets[i], &until) == HEALTH_GO;
-            if (go == (round == 0) && n < PLAN_MAX)
+    for (size_t i = 0; i < x->plan->n; i++)
+        ranks[i] = stand_of(x, &x->plan->targets[i]).rank;
+    for (int rank = 0; rank < RANKS; rank++)
+        for (size_t i = 0; i < x->plan->n; i++)
+            if (ranks[i] == rank)
                 order[n++] = i;
-        }
     return n;
+}
+
+/* What is left of its rate limits, and why it is spared for that. */
+static void put_left(struct buf *b, const struct explain *x,
+                     const struct target *t, const struct stand *s)
+{
+    const struct allowance_low *low = &s->low;
+
+    buf_addc(b, ",\"rate_limits\":");
+    allowance_put(b, t->instance->left, t->model, x->now_ms);
+    if (s->rank != SPARED)
+        return;
+    buf_printf(b, ",\"low\":{\"of\":\"%s\",\"left\":%lld,", low->what,
+               (long long)low->left);
+    if (low->limit >= 0)
+        buf_printf(b, "\"limit\":%lld,", (long long)low->limit);
+    buf_printf(
+        b, "\"needed\":%lld,\"enough_ms\":%lld}", (long long)low->need,
+        (long long)(low->enough_ms > x->now_ms ? low->enough_ms - x->now_ms
+                                               : 0));
 }
 
 static void put_score(struct buf *b, const struct plan *p,
@@ -107,27 +153,23 @@ static void put_lacks(struct buf *b, const struct explain *x,
 void explain_target(struct buf *b, const struct explain *x, size_t i,
                     size_t place)
 {
-    static const char *const words[] = {[HEALTH_GO] = "ready",
-                                        [HEALTH_COOLING] = "cooling",
-                                        [HEALTH_OPEN] = "open",
-                                        [HEALTH_HELD] = "held"};
     const struct plan *p = x->plan;
     const struct target *t = &p->targets[i];
-    int64_t until;
-    enum health_say say = look(x, t, &until);
+    struct stand now = stand_of(x, t);
 
     buf_printf(b, "\"place\":%zu", place);
     put_member(b, "provider", str_c(t->instance->name));
     put_member(b, "model", t->model);
-    buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu",
-               words[say],
-               (long long)(until > x->now_ms ? until - x->now_ms : 0),
+    buf_printf(b, ",\"state\":\"%s\",\"for_ms\":%lld,\"active\":%llu", now.word,
+               (long long)now.for_ms,
                (unsigned long long)route_under_way(t->instance));
     if (t->arm)
         put_member(b, "arm", str_c(t->arm));
     if (p->strategy == STRATEGY_WEIGHTED || t->arm)
         buf_printf(b, ",\"weight\":%u", t->weight);
     explain_window(b, x->models, t, x->ask->want);
+    if (!x->client)
+        put_left(b, x, t, &now);
     put_score(b, p, t);
     if (p->strategy == STRATEGY_CAPABILITY)
         put_lacks(b, x, t);

@@ -1,6 +1,7 @@
 # The manager: snapshots, names to targets, attempts.
 host_sources += \
 	host/manager/account.c host/manager/account.h \
+	host/manager/allowance.c host/manager/allowance.h \
 	host/manager/attempt.c host/manager/attempt.h \
 	host/manager/attempt_admit.c \
 	host/manager/attempt_backend.c \

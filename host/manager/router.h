@@ -48,6 +48,7 @@ struct plan {
     const char *arm; /* the request's, of a route that is split; else NULL */
     enum cfg_split split_by; /* what it was chosen by */
     bool took_models; /* the request's `models` was read here */
+    int64_t wait_ms;  /* until the first one may be asked; 0: now */
 };
 
 /* Who asks, and how. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "manager/allowance.h"
 #include "manager/attempt.h"
 
 static char *say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -75,6 +76,7 @@ static void instance_free(struct instance *in, struct catalogue *modules)
         return;
     if (in->gen)
         generation_unref(modules, in->gen);
+    allowances_free(in->left);
     free(in->name);
     free(in);
 }
@@ -94,9 +96,8 @@ static struct instance *instance_new(const struct cfg_provider *cfg,
     }
     in = calloc(1, sizeof(*in));
     if (!in || !(in->name = strdup(cfg->name)) ||
-        !(in->stats = stats_of(cfg->name))) {
-        free(in ? in->name : NULL);
-        free(in);
+        !(in->stats = stats_of(cfg->name)) || !(in->left = allowances_new())) {
+        instance_free(in, modules);
         *why = say("out of memory");
         return NULL;
     }

@@ -29,6 +29,7 @@ struct instance_stats {
 };
 
 /* A provider that is set up. */
+struct allowances;
 struct instance {
     char *name;
     const struct cfg_provider *cfg; /* of the config it was made with */
@@ -40,6 +41,7 @@ struct instance {
     uint64_t ops;   /* of codec and native together */
     pbay_host host; /* given to create(); priv is this */
     struct native_gate gate;
+    struct allowances *left; /* of its rate limits; NULL: nothing is known */
     struct instance_stats *stats; /* [LIM_LOOPS + 1], by loop; see stats_of() */
 };
 

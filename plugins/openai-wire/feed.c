@@ -130,9 +130,10 @@ static void put_number(pbay_out *w, const char *name, int64_t v, int *any)
     *any = 1;
 }
 
-/* One of "requests" and "tokens", if the head says anything about it. */
-static void put_limits(pbay_out *w, const pbay_head *head, const char *what,
-                       int *any)
+/* One of "requests" and "tokens", if the head says anything about it; dash: what
+ * stands behind the part of a header's name. */
+static int put_limits(pbay_out *w, const pbay_head *head, const char *what,
+                      const char *dash, int any)
 {
     static const char *const parts[] = {"limit", "remaining", "reset"};
     int inside = 0;
@@ -142,22 +143,21 @@ static void put_limits(pbay_out *w, const pbay_head *head, const char *what,
         pbay_str text;
         int64_t v;
         strcat(name, parts[i]);
-        strcat(name, "-");
-        strcat(name, what);
+        strcat(name, dash);
         text = pbay_header(head->headers, head->n_headers, name);
         if (i < 2 ? pbay_json_i64(text, &v) < 0 || v < 0
-                  : (v = pbay_duration(text)) < 0)
+                  : (v = pbay_reset(head->headers, head->n_headers, text)) < 0)
             continue;
         if (!inside) {
-            pbay_out_cstr(w, *any ? ",\"" : "\"");
+            pbay_out_cstr(w, any ? ",\"" : "\"");
             pbay_out_cstr(w, what);
             pbay_out_cstr(w, "\":{");
-            *any = 1;
         }
         put_number(w, i < 2 ? parts[i] : "reset_ms", v, &inside);
     }
     if (inside)
         pbay_out_cstr(w, "}");
+    return inside;
 }
 
 static pbay_rc limits(struct openai *o, struct call *c, const pbay_head *head)
@@ -165,11 +165,12 @@ static pbay_rc limits(struct openai *o, struct call *c, const pbay_head *head)
     char text[512];
     pbay_out w = {.p = text, .room = sizeof text};
     pbay_event ev = {.type = PBAY_EV_LIMITS};
-    int any = 0;
+    int any;
 
     pbay_out_cstr(&w, "{");
-    put_limits(&w, head, "requests", &any);
-    put_limits(&w, head, "tokens", &any);
+    any = put_limits(&w, head, "requests", "-requests", 0) ||
+          put_limits(&w, head, "requests", "", 0);
+    any |= put_limits(&w, head, "tokens", "-tokens", any);
     pbay_out_cstr(&w, "}");
     ev.json = (pbay_str){w.p, w.n};
     return any && !w.failed ? oai_emit(o, c, &ev) : PBAY_OK;

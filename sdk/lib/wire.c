@@ -5,6 +5,7 @@
 #include <patchbay/wire.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "scan.h"
 #include "wire_in.h"
@@ -270,4 +271,19 @@ pbay_rc pbay_fail(const pbay_host *host, pbay_call *call, uint32_t kind,
     e.message = (pbay_str){message, strlen(message)};
     host->emit(call, &ev);
     return PBAY_FAIL;
+}
+
+int64_t pbay_reset(const pbay_kv *headers, size_t n, pbay_str text)
+{
+    int64_t at, now;
+
+    if (pbay_json_i64(text, &at) < 0 || at < INT64_C(1000000000) ||
+        at > INT64_C(100000000000000))
+        return pbay_duration(text);
+    now = pbay_wire_date(headers, n);
+    if (now < 0)
+        now = (int64_t)time(NULL) * 1000;
+    if (at < INT64_C(100000000000))
+        at *= 1000;
+    return at > now ? at - now : 0;
 }

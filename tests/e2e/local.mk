@@ -63,6 +63,7 @@ e2e_py = \
 	tests/e2e/provider_openrouter.py \
 	tests/e2e/provider_responses.py \
 	tests/e2e/provider_names.py \
+	tests/e2e/rate_headers.py \
 	tests/e2e/raw_door.py \
 	tests/e2e/responses_sdk.py \
 	tests/e2e/rescue.py \

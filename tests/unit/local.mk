@@ -44,6 +44,10 @@ unit_tests += tests/unit/test_retry
 tests_unit_test_retry_CFLAGS = $(unit_cflags)
 tests_unit_test_retry_LDADD = $(unit_ldadd)
 
+unit_tests += tests/unit/test_allowance
+tests_unit_test_allowance_CFLAGS = $(unit_cflags)
+tests_unit_test_allowance_LDADD = $(unit_ldadd)
+
 unit_tests += tests/unit/test_room
 tests_unit_test_room_CFLAGS = $(unit_cflags)
 tests_unit_test_room_LDADD = $(unit_ldadd)

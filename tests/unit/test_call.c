@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "manager/allowance.h"
 #include "manager/call.h"
 #include "manager/call_plan.h"
 #include "manager/health.h"
@@ -84,6 +85,11 @@ static pbay_rc toy_feed(void *inst, void *st, pbay_call *call,
         emit(t, call, PBAY_EV_STOP, STR_NONE);
     } else if (str_is(d, "end")) {
         return PBAY_END;
+    } else if (str_starts(d, "l:")) {
+        pbay_event ev = {.size = sizeof(ev),
+                         .type = PBAY_EV_LIMITS,
+                         .json = str_n(d.p + 2, d.n - 2)};
+        t->self->host.emit(call, &ev);
     } else if (str_is(d, "x:")) {
         return PBAY_DROP;
     } else if (str_starts(d, "u:")) {
@@ -1001,6 +1007,83 @@ START_TEST(old_snapshot_is_released_when_its_last_call_ends)
 }
 END_TEST
 
+#define NONE_LEFT(ms)                                                      \
+    "data: l:{\"requests\":{\"limit\":1,\"remaining\":0,\"reset_ms\":" #ms \
+    "}}\n\n"
+
+/* One answer after which nothing is left for a second. */
+static void script_last(void)
+{
+    SCRIPT(URL_A, HEAD(200), DATA(NONE_LEFT(1000)),
+           DATA("data: t:x\n\ndata: stop\n\ndata: end\n\n"), END(ERR_NONE));
+}
+
+static void use_up(void)
+{
+    script_last();
+    insts[0].left = allowances_new();
+    providers[0].rate_headers = true;
+    ask("a/m", false);
+    run(10);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+}
+
+START_TEST(the_only_target_is_waited_for)
+{
+    cfg.queue_ms = 30000;
+    use_up();
+    script_last();
+    ask("a/m", false);
+    run(900);
+    ck_assert_str_eq(seen, "");
+    ck_assert_int_eq(toys[0].builds, 1);
+    run(150);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    ck_assert_uint_eq(last_report.attempts, 1);
+    ck_assert_int_eq(last_report.total_ms >= 900, 1);
+    /* Not for longer than anybody waits: it may know better. */
+    cfg.queue_ms = 500;
+    script_last();
+    ask("a/m", false);
+    run(50);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    /* Nor where what it says is not heeded. */
+    cfg.queue_ms = 30000;
+    providers[0].rate_headers = false;
+    script_last();
+    ask("a/m", false);
+    run(50);
+    ck_assert_str_eq(seen, "T(x)(STOP)!ok");
+    allowances_free(insts[0].left);
+}
+END_TEST
+
+START_TEST(who_waits_may_leave_or_be_sent_away)
+{
+    cfg.queue_ms = 30000;
+    use_up();
+    ck_assert_ptr_nonnull(ask("a/m", false));
+    call_pause(the_call, true);
+    call_pause(the_call, false);
+    call_cancel(the_call);
+    ck_assert_uint_eq(mgr.active, 0);
+    ask("a/m", false);
+    manager_abort_all(&mgr, "going down");
+    ck_assert_str_eq(seen, "!unavailable");
+    providers[0].timeouts.total_ms = 300;
+    ask("a/m", false);
+    run(400);
+    ck_assert_str_eq(seen, "!deadline");
+    ck_assert_uint_eq(last_report.attempts, 0);
+    ck_assert_int_eq(toys[0].builds, 1);
+    /* Nothing was counted that did not happen. */
+    ck_assert_uint_eq(atomic_load(&insts[0].stats[0].active), 0);
+    ck_assert_uint_eq(atomic_load(&insts[0].stats[0].calls), 1);
+    ck_assert_uint_eq(atomic_load(&insts[0].stats[0].failed), 0);
+    allowances_free(insts[0].left);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const all[] = {
@@ -1038,6 +1121,8 @@ int main(void)
         what_trails_the_end_mark_is_not_waited_for,
         refusal_without_end,
         refusal_that_is_cut_or_stalls_is_still_one,
+        the_only_target_is_waited_for,
+        who_waits_may_leave_or_be_sent_away,
         bounded_calls,
         one_that_is_being_probed_comes_behind_the_others,
         what_is_taken_out_meanwhile_is_not_asked,

@@ -117,6 +117,37 @@ START_TEST(test_duration)
 }
 END_TEST
 
+START_TEST(test_reset)
+{
+    /* 1994-11-06 08:49:07 */
+    const pbay_kv date = {PBAY_LIT("date"),
+                          PBAY_LIT("Sun, 06 Nov 1994 08:49:07 GMT")};
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        {"30", 30000},
+        {"1m", 60000},
+        {"999999999999999999999", -1},
+        {"-1", -1},
+        {"", -1},
+        {"soon", -1},
+        {"0", 0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(pbay_reset(&date, 1, c(cases[i].text)) == cases[i].ms,
+                      "%s", cases[i].text);
+    /* A time is one from 2001 on in seconds, from 1973 on in milliseconds. */
+    ck_assert_int_eq(pbay_reset(&date, 1, c("784111777000")), 30000);
+    ck_assert_int_eq(pbay_reset(&date, 1, c("784111747000")), 0);
+    ck_assert_int_eq(pbay_reset(&date, 1, c("784111000000")), 0);
+    ck_assert_int_eq(pbay_reset(&date, 1, c("1000000000")),
+                     INT64_C(1000000000000) - INT64_C(784111747000));
+    ck_assert_int_eq(pbay_reset(NULL, 0, c("784111777000")), 0);
+}
+END_TEST
+
 START_TEST(test_retry_after)
 {
     /* 1994-11-06 08:49:07, half a minute before the date of RFC 9110. */
@@ -574,6 +605,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_header);
     tcase_add_test(t, test_duration);
+    tcase_add_test(t, test_reset);
     tcase_add_test(t, test_retry_after);
     tcase_add_test(t, test_error_bodies);
     tcase_add_test(t, test_error_headers);

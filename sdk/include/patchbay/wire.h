@@ -23,6 +23,10 @@ int64_t pbay_retry_after(const pbay_kv *headers, size_t n,
                          int64_t now_unix_ms);
 /* "6m0s", "12ms", "1.5s", "2h3m", "17" (seconds): milliseconds, or -1. */
 int64_t pbay_duration(pbay_str text);
+/* When a rate limit is back, in milliseconds from now: a duration, or a time
+ * since 1970 in milliseconds or seconds, for which now is the time in the reply's
+ * own headers, if it tells.  -1: neither. */
+int64_t pbay_reset(const pbay_kv *headers, size_t n, pbay_str text);
 
 /* Read an error body of any known shape into *e: {"error":{..}},
  * {"error":"text"}, {"code","error":"text"}, {"type":"error","error":{..}},
