@@ -79,7 +79,7 @@ static void make_routes(void)
     static unsigned weights[N] = {4, 3, 2, 1};
     static struct cfg_term tag = {.kind = WHEN_TAG, .value = PBAY_LIT("batch")};
     static struct cfg_when when[N] = {{.terms = &tag, .n = 1}};
-    static struct cfg_route r[12];
+    static struct cfg_route r[13];
     static struct config cfg;
     static const struct {
         const char *name;
@@ -94,6 +94,7 @@ static void make_routes(void)
                 {"cheapest_free_first", STRATEGY_CHEAPEST_FREE_FIRST},
                 {"capability", STRATEGY_CAPABILITY},
                 {"complexity", STRATEGY_COMPLEXITY},
+                {"split", STRATEGY_SPLIT},
                 {"fallback, a condition", STRATEGY_FALLBACK},
                 {"round_robin, sticky", STRATEGY_ROUND_ROBIN}};
     const size_t n = sizeof(rows) / sizeof(*rows);
@@ -102,7 +103,8 @@ static void make_routes(void)
         r[cfg.n_routes++] = (struct cfg_route){.name = strdup(rows[i].name),
                                                .strategy = rows[i].how,
                                                .targets = targets};
-    r[2].weights = weights;
+    r[2].weights = r[n - 3].weights = weights;
+    r[n - 3].arms = targets;
     r[n - 2].when = when;
     r[n - 1].sticky = true;
     cfg.routes = r;
