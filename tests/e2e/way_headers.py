@@ -55,6 +55,37 @@ def test_all_apis():
     print("%d ways told" % asked)
 
 
+def test_every_url_takes_a_way():
+    """A route and a task by headers, and no model at all, wherever a model is
+    named."""
+    bodies = dict(APIS, **{
+        "/v1/completions": {"prompt": "hi"}, "/v1/embeddings": {"input": "hi"},
+        "/v1/moderations": {"input": "hi"},
+        "/v1/images/generations": {"prompt": "hi"},
+        "/v1/messages/count_tokens": {"messages": TEXT},
+        "/v1/count_tokens": {"messages": TEXT},
+        "/v1/summarize": {"input": "hi"},
+        "/v1/translate": {"input": "hi", "target_language": "de"},
+        "/api/generate": {"prompt": "hi"}, "/api/embed": {"input": "hi"},
+        "/api/embeddings": {"prompt": "hi"}})
+    top = ('routes = ( { name = "r"; targets = [ "spare" ]; }, '
+           '{ name = "task/creative"; targets = [ "spare" ]; } );')
+    with Host('loopback: { }; spare: { type = "loopback"; };', top=top) as host:
+        for path, body in bodies.items():
+            def way(body, **headers):
+                status, h, reply = host.post(path, body, {
+                    "x-patchbay-" + k: v for k, v in headers.items()})
+                assert status == 200, (path, reply)
+                return h["x-patchbay-provider"], h.get("x-patchbay-route")
+            named = dict(body, model="loopback/")
+            assert way(named) == ("loopback", None), path
+            assert way(named, route="r") == ("spare", "r"), path
+            if path.startswith("/api/"):
+                continue  # Ollama's API wants a model
+            assert way(body) == ("loopback", "default"), path
+            assert way(body, task="creative") == ("spare", "task/creative"), path
+
+
 def test_what_is_refused_here():
     """Nobody was asked: nobody is named, but the request is."""
     with Upstream(answer) as up, Host(openai_at(up.url, name="a"),
