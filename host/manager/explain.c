@@ -56,7 +56,12 @@ void explain_head(struct buf *b, const struct explain *x)
 /* --- targets ------------------------------------------------------------- */
 
 /* How one is just now: who is to be asked first, by its lowest. */
-enum { NOW, SPARED, AVOIDED, RANKS };
+enum {
+    NOW,
+    SPARED,
+    AVOIDED,
+    RANKS
+};
 struct stand {
     int rank;
     const char *word;
@@ -71,10 +76,9 @@ static struct stand stand_of(const struct explain *x, const struct target *t)
                                         [HEALTH_OPEN] = "open",
                                         [HEALTH_HELD] = "held"};
     int64_t until = x->now_ms;
-    enum health_say say =
-        x->health ? health_look(x->health, t->instance->name, t->model,
-                                x->now_ms, &until)
-                  : HEALTH_GO;
+    enum health_say say = x->health ? health_look(x->health, t->instance->name,
+                                                  t->model, x->now_ms, &until)
+                                    : HEALTH_GO;
     struct stand s = {.rank = say == HEALTH_GO ? NOW : AVOIDED,
                       .word = words[say]};
 
@@ -91,11 +95,25 @@ static struct stand stand_of(const struct explain *x, const struct target *t)
 
 size_t explain_order(const struct explain *x, size_t order[PLAN_MAX])
 {
-    int ranks[PLAN_MAX];
-    size_t n = 0;
+    int ranks[PLAN_MAX], best = AVOIDED;
+    size_t n = 0, soonest = 0;
+    int64_t enough = 0;
 
-    for (size_t i = 0; i < x->plan->n; i++)
-        ranks[i] = stand_of(x, &x->plan->targets[i]).rank;
+    for (size_t i = 0; i < x->plan->n; i++) {
+        struct stand s = stand_of(x, &x->plan->targets[i]);
+        ranks[i] = s.rank;
+        if (s.rank < best ||
+            (s.rank == best && s.rank == SPARED && s.low.enough_ms < enough)) {
+            best = s.rank;
+            soonest = i;
+            enough = s.low.enough_ms;
+        }
+    }
+    /* If all that work are spared, one of them is asked all the same. */
+    if (best == SPARED) {
+        ranks[soonest] = RANKS;
+        order[n++] = soonest;
+    }
     for (int rank = 0; rank < RANKS; rank++)
         for (size_t i = 0; i < x->plan->n; i++)
             if (ranks[i] == rank)
@@ -117,10 +135,10 @@ static void put_left(struct buf *b, const struct explain *x,
                (long long)low->left);
     if (low->limit >= 0)
         buf_printf(b, "\"limit\":%lld,", (long long)low->limit);
-    buf_printf(
-        b, "\"needed\":%lld,\"enough_ms\":%lld}", (long long)low->need,
-        (long long)(low->enough_ms > x->now_ms ? low->enough_ms - x->now_ms
-                                               : 0));
+    buf_printf(b, "\"needed\":%lld,\"enough_ms\":%lld}", (long long)low->need,
+               (long long)(low->enough_ms > x->now_ms
+                               ? low->enough_ms - x->now_ms
+                               : 0));
 }
 
 static void put_score(struct buf *b, const struct plan *p,

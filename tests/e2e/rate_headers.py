@@ -295,6 +295,28 @@ def test_many_at_once():
         assert s.by() == "b"
 
 
+def test_when_all_are_spared():
+    """The one that has enough soonest is asked; no figure refuses a request."""
+    with Setting() as s:
+        s.head = openai_head("requests", 0, 1, 3000)
+        assert s.by() == "a"
+        answer = s.serve
+
+        def b_says(n, req, conn):
+            if n == "b" and req.method == "POST":
+                s.counts["b"] = s.counts.get("b", 0) + 1
+                return send_json(conn, 200, OpenAI.whole("b"),
+                                 openai_head("requests", 0, 1, 600))
+            return answer(n, req, conn)
+
+        s.serve = b_says
+        assert s.by() == "b"
+        assert [(t["provider"], t["state"]) for t in s.explain()] == [
+            ("b", "low"), ("a", "low")], s.explain()
+        assert s.by() == "b" and s.by() == "b"
+        assert s.counts == {"a": 1, "b": 3}, s.counts
+
+
 def test_shown():
     keys = "keys = ( %s );" % ", ".join(
         '{ name = "%s"; sha256 = "%s"; rights = [ %s ]; }' % (
