@@ -21,6 +21,7 @@ OPEN = 5  # seconds, the first time
 # models are counted apart, so one turn has one kind.)
 DOWN = [FAULTS[n][0] for n in ("error_503", "reset", "error_500", "closed",
                                "malformed_first", "error_second")]
+DYING = (FAULTS["reset"][0], FAULTS["closed"][0])
 
 
 class Flapping(Upstream):
@@ -36,7 +37,10 @@ class Flapping(Upstream):
             return send_json(conn, 404, {"error": "no such page"})
         with self.lock:
             way = self.way or answer
-            self.asked.append((time.monotonic(), way is not answer))
+            # On a kept connection that dies it goes out once more: that one
+            # counts.
+            if not (req.kept and way in DYING):
+                self.asked.append((time.monotonic(), way is not answer))
         if self.hold:
             self.hold.wait(BOUND)
         return way(self.wire, bool(req.json.get("stream")), conn)
@@ -55,7 +59,8 @@ class Setting:
         self.ups = {name_of(w): Flapping(w) for w in WIRES}
         self.second = Upstream(self.behind)
         provider = '%s: { type = "%s"; base_url = "%s%s"; api_key = "%s"; %s };'
-        self.host = Host(log="warn", providers="".join(
+        # The budget for further attempts is not what is looked at.
+        self.host = Host(log="warn", server="retry_budget = 1000;", providers="".join(
             provider % (n, u.wire.kind, u.url, u.wire.path, KEY, u.wire.keys)
             for n, u in self.ups.items()) + provider % (
                 "second", "openai", self.second.url, "/v1", KEY, OpenAI.keys),
