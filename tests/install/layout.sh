@@ -47,15 +47,17 @@ done
 # Every link of every page that is installed leads to something installed.
 doc=$root$prefix/share/doc/patchbay
 links=0
-for page in $(cd "$doc" && find . -name '*.md'); do
-    for link in $(grep -o '](\([^)#: ]*\)[)#]' "$doc/$page" |
-        sed 's/^](//; s/[)#]$//' | sort -u); do
+(cd "$doc" && find . -name '*.md') >"$work/pages"
+while IFS= read -r page; do
+    grep -o '](\([^)#: ]*\)[)#]' "$doc/$page" |
+        sed 's/^](//; s/[)#]$//' | sort -u >"$work/links"
+    while IFS= read -r link; do
         [ -n "$link" ] || continue
         links=$((links + 1))
         test -e "$doc/$(dirname "$page")/$link" ||
             bad "$page refers to $link, which is not installed"
-    done
-done
+    done <"$work/links"
+done <"$work/pages"
 expect "$links links of the pages lead somewhere" test "$links" -ge 30
 la=$(find "$root" -name '*.la')
 expect "no .la file: $la" test -z "$la"
