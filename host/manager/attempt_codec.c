@@ -425,7 +425,9 @@ static void tx_on_end(void *arg, const struct tx_end *end)
         at_end_refused(a);
         goto out;
     }
-    if (end->kind == ERR_CONNECT && at_backend_again(a))
+    /* A process of ours that died with the request on a kept connection: others
+     * answer sooner than the next one. */
+    if (end->kind == ERR_CONNECT && !a->fresh && at_backend_again(a))
         goto out;
     if (once_more(a, end))
         goto out;
