@@ -620,6 +620,7 @@ CLIENTS = {"openai": OpenAIClient, "anthropic": AnthropicClient,
 class Wall:
     """A host with a provider and a route of its own for each case, so that no
     case sees what another has done to a provider's health."""
+    clients = 12  # at once
 
     def __init__(self, wire, stream):
         self.wire = wire
@@ -688,7 +689,7 @@ class Wall:
 
     def run(self):
         with self.bad, self.good, Host(log="warn", **self.conf()) as self.host:
-            with ThreadPoolExecutor(12) as pool:
+            with ThreadPoolExecutor(self.clients) as pool:
                 told = list(pool.map(self.told, self.cases))
             self.host.alive()
             assert KEY not in self.host.errors(), "the key is in the log"
