@@ -117,15 +117,19 @@ static bool line_is_strange(const char *line, int port, unsigned uid)
 
 bool be_port_strange_in(const char *text, int port, unsigned uid)
 {
+    const char *end = text + strlen(text);
     char line[256]; /* sscanf() looks for the end of all that it is given */
 
-    while (*text) {
-        size_t n = strcspn(text, "\n");
-        snprintf(line, sizeof(line), "%.*s",
-                 (int)(n < sizeof(line) ? n : sizeof(line) - 1), text);
+    while (text < end) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        size_t n = (size_t)((stop ? stop : end) - text), kept = n;
+        if (kept >= sizeof(line))
+            kept = sizeof(line) - 1;
+        memcpy(line, text, kept);
+        line[kept] = '\0';
         if (line_is_strange(line, port, uid))
             return true;
-        text += n + (text[n] == '\n');
+        text += n + (stop != NULL);
     }
     return false;
 }
