@@ -1112,6 +1112,19 @@ static int open_files(void)
     return n;
 }
 
+/* All descriptors but so many are closed, soon: a connection whose client has
+ * left may still wait to be accepted, and be counted only then. */
+static bool files_return(struct harness *to, int files)
+{
+    for (int i = 0; i < 2000; i++) {
+        harness_wait_conns(to, 0);
+        if (open_files() == files)
+            return true;
+        usleep(1000);
+    }
+    return false;
+}
+
 /* 240 requests here, 10,000 in the long form. */
 static void *hammer(void *arg)
 {
@@ -1144,8 +1157,7 @@ START_TEST(many_threads)
         pthread_create(&t[i], NULL, hammer, &h);
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
-    harness_wait_conns(&h, 0);
-    ck_assert_int_eq(open_files(), files);
+    ck_assert(files_return(&h, files));
     stop();
 }
 END_TEST
@@ -1203,8 +1215,7 @@ START_TEST(chaos)
     int rounds = getenv("PATCHBAY_LONG") ? 20000 : 500;
     for (int i = 0; i < rounds; i++)
         chaotic_client(&seed);
-    harness_wait_conns(&h, 0);
-    ck_assert_int_eq(open_files(), files);
+    ck_assert(files_return(&h, files));
     int fd = client_open(&h);
     ask(fd, GET("/now"), 200, "hello");
     close(fd);
