@@ -61,7 +61,8 @@ generator_programs()
 build_needs()
 {
     [ -x configure ] || generator_programs
-    program "${CC:-cc}" gcc gcc
+    compiler=${CC:-cc} # may be several words: ccache gcc
+    program "${compiler%% *}" gcc gcc
     program make make make
     program pkg-config pkg-config pkgconf-pkg-config
     [ -e /usr/include/stdio.h ] || missing "the C library's headers" \
