@@ -193,6 +193,10 @@ curl_socket_t on_curl_open(void *transport, curlsocktype purpose,
     if (fd < 0)
         return CURL_SOCKET_BAD;
     t->n_conns++;
+    /* Of a socket that libcurl has closed without a word: a connection that
+     * could not even begin. */
+    if ((size_t)fd < t->n_socks && t->socks[fd])
+        sock_drop(t->socks[fd]);
     return fd;
 }
 
