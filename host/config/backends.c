@@ -6,17 +6,9 @@
 void read_backends(struct load *l, const struct doc *d,
                    const config_setting_t *root)
 {
-    struct section top = {.l = l,
-                          .rows = "",
-                          .label = "",
-                          .doc = d,
-                          .set = root,
-                          .node = &l->spare};
-    struct section s = section_sub(&top, "backends");
+    struct section s = section_main(l, d, root, "backends", l->backends);
     struct cfg_backends *b = &l->c->backends;
 
-    s.node = l->backends;
-    section_check_names(&s, NULL);
     b->max_processes = (unsigned)section_int(&s, "max_processes");
     b->max_memory = (uint64_t)section_int(&s, "max_memory");
     b->max_waiting = (size_t)section_int(&s, "max_waiting");

@@ -224,6 +224,13 @@ struct section {
 };
 /* A member group; one that is not written is fine. */
 struct section section_sub(const struct section *s, const char *name);
+/* A file's top. */
+struct section section_root(struct load *l, const struct doc *d,
+                            const config_setting_t *root);
+/* A group of it whose values are shown at `node`; unknown members are issues. */
+struct section section_main(struct load *l, const struct doc *d,
+                            const config_setting_t *root, const char *name,
+                            struct node *node);
 /* Unknown members are issues; `m` may know more. */
 void section_check_names(const struct section *s, const struct manifest *m);
 /* "; it belongs into \"server\"", or "" if no section has that key. */

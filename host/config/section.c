@@ -57,6 +57,29 @@ struct section section_sub(const struct section *s, const char *name)
     return sub;
 }
 
+struct section section_root(struct load *l, const struct doc *d,
+                            const config_setting_t *root)
+{
+    return (struct section){.l = l,
+                            .rows = "",
+                            .label = "",
+                            .doc = d,
+                            .set = root,
+                            .node = &l->spare};
+}
+
+struct section section_main(struct load *l, const struct doc *d,
+                            const config_setting_t *root, const char *name,
+                            struct node *node)
+{
+    struct section top = section_root(l, d, root);
+    struct section s = section_sub(&top, name);
+
+    s.node = node;
+    section_check_names(&s, NULL);
+    return s;
+}
+
 struct raw section_raw(const struct section *s, const char *name)
 {
     const config_setting_t *m =

@@ -169,16 +169,9 @@ static void check_top(const struct section *root)
 void read_server(struct load *l, const struct doc *d,
                  const config_setting_t *root)
 {
-    struct section top = {.l = l,
-                          .rows = "",
-                          .label = "",
-                          .doc = d,
-                          .set = root,
-                          .node = &l->spare};
+    struct section top = section_root(l, d, root);
     check_top(&top);
-    struct section s = section_sub(&top, "server");
-    s.node = l->server;
-    section_check_names(&s, NULL);
+    struct section s = section_main(l, d, root, "server", l->server);
     read_timeouts(l, &s);
     read_tls(l, &s);
     read_listen(l, &s);
@@ -191,15 +184,7 @@ void read_server(struct load *l, const struct doc *d,
 
 void read_log(struct load *l, const struct doc *d, const config_setting_t *root)
 {
-    struct section top = {.l = l,
-                          .rows = "",
-                          .label = "",
-                          .doc = d,
-                          .set = root,
-                          .node = &l->spare};
-    struct section s = section_sub(&top, "log");
-    s.node = l->log;
-    section_check_names(&s, NULL);
+    struct section s = section_main(l, d, root, "log", l->log);
     const char *level = section_string(&s, "level");
     const char *format = section_string(&s, "format");
     l->c->log_level = LOG_INFO;
@@ -212,16 +197,8 @@ void read_log(struct load *l, const struct doc *d, const config_setting_t *root)
 void read_cache(struct load *l, const struct doc *d,
                 const config_setting_t *root)
 {
-    struct section top = {.l = l,
-                          .rows = "",
-                          .label = "",
-                          .doc = d,
-                          .set = root,
-                          .node = &l->spare};
-    struct section s = section_sub(&top, "cache");
+    struct section s = section_main(l, d, root, "cache", l->cache);
     struct cfg_cache *c = &l->c->cache;
-    s.node = l->cache;
-    section_check_names(&s, NULL);
     c->store = section_bool(&s, "enabled");
     c->join = section_bool(&s, "coalesce");
     c->per_key = section_bool(&s, "per_key");

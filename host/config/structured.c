@@ -23,18 +23,11 @@ void read_structured(struct load *l, const struct doc *d,
                                          NULL};
     static const char *const streams[] = {"error", "hold", "warn", NULL};
     static const char *const unsupported[] = {"refuse", "pass", NULL};
-    struct section top = {.l = l,
-                          .rows = "",
-                          .label = "",
-                          .doc = d,
-                          .set = root,
-                          .node = &l->spare};
-    struct section s = section_sub(&top, "structured_output");
+    struct section s =
+        section_main(l, d, root, "structured_output", l->structured);
     struct cfg_structured *c = &l->c->structured;
     int check, stream;
 
-    s.node = l->structured;
-    section_check_names(&s, NULL);
     check = word(&s, "check", checks);
     c->check = check == 0   ? SCHEMA_CHECK_REPAIR
                : check == 1 ? SCHEMA_CHECK_ERROR
@@ -50,17 +43,9 @@ void read_structured(struct load *l, const struct doc *d,
 void read_texts(struct load *l, const struct doc *d,
                 const config_setting_t *root)
 {
-    struct section top = {.l = l,
-                          .rows = "",
-                          .label = "",
-                          .doc = d,
-                          .set = root,
-                          .node = &l->spare};
-    struct section s = section_sub(&top, "text");
+    struct section s = section_main(l, d, root, "text", l->text);
     struct cfg_text *c = &l->c->text;
 
-    s.node = l->text;
-    section_check_names(&s, NULL);
     c->window = section_int(&s, "window");
     c->max_chunks = section_int(&s, "max_chunks");
     c->parallel = section_int(&s, "parallel");
